@@ -1,0 +1,5 @@
+"""Command line of the iWF server."""
+
+
+def main() -> None:
+    """Run the command line."""
