@@ -1,0 +1,89 @@
+"""The HTTP listener: a socket, and uvicorn on it as a part of this process.
+
+uvicorn is meant to own its process. Here it does not: signals are not its business, its logs go where the
+process logs, and it starts and stops inside a task group. Which application it serves is not known here.
+"""
+
+import socket
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import uvicorn
+from starlette.types import ASGIApp
+
+from iwf_api.exits import ProcessError
+
+
+class CannotListen(ProcessError):
+    """The address is taken, or not allowed to this user."""
+
+
+def listen(host: str, port: int, *, flag: str) -> socket.socket:
+    """Bind a listening socket.
+
+    Args:
+        host: Name or address of one interface, IPv4 or IPv6.
+        port: 0 to 65535, where 0 is any free one.
+        flag: The command line option that sets the port, for the message.
+
+    Raises:
+        CannotListen: The address is taken, unknown, or forbidden to this user.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)  # pyright: ignore[reportArgumentType]
+    except OSError as error:
+        raise CannotListen(
+            f"cannot listen on {host} port {port}: {error.strerror}; choose another port with {flag}"
+        ) from error
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, listening: socket.socket, *, drain_seconds: int) -> AsyncIterator[None]:
+    """Serve the application on the socket for as long as the context is open.
+
+    Leaving it, even by cancellation, closes the socket to new connections and gives the requests in progress
+    `drain_seconds` to end; those that remain are cancelled.
+    """
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=drain_seconds,
+    )
+    server = _EmbeddedServer(config)
+
+    async def serve() -> None:
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[listening])
+        server.serving.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        try:
+            await server.serving.wait()
+            yield
+        finally:
+            server.should_exit = True
+
+
+class _EmbeddedServer(uvicorn.Server):
+    """A uvicorn that tells when it serves, and leaves signals to its process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.serving = anyio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.serving.set()

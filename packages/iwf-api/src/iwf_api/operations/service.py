@@ -1,0 +1,78 @@
+"""What all operations share: the engine, the worker client, the settings, deadlines and queries.
+
+One `Service` per process. It holds no state of its own, so operations may run at the same time without
+knowing of each other.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import msgspec
+from iwf_interpreter.contract import QueryType
+from iwf_interpreter.engine import Engine, EngineError, QueryFailed
+from iwf_interpreter.worker_client import WorkerClient
+
+from iwf_api.settings import ApiSettings
+
+T = TypeVar("T")
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an operation works with."""
+
+    engine: Engine
+    worker: WorkerClient
+    settings: ApiSettings
+    clock: Callable[[], float] = time.time
+    """Unix seconds."""
+
+    def wait_seconds(self, requested: int | None) -> float:
+        """How long to wait, in seconds, for a client that asked for `requested`.
+
+        Absent, zero and negative wishes, and those above the limit, mean the limit. The wait is counted from
+        the start of the current second, so that its answer leaves before the client's own timeout of the same
+        length has passed.
+        """
+        limit = self.settings.max_wait_seconds
+        seconds = requested if requested is not None and 0 < requested < limit else limit
+        now = self.clock()
+        return math.floor(now) + seconds - now
+
+    async def query(
+        self,
+        workflow_id: str,
+        run_id: str,
+        query: QueryType,
+        argument: Any,
+        answer_type: type[T],
+        *,
+        deadline: float,
+    ) -> T:
+        """Ask a run about its state, again if it cannot answer yet.
+
+        Args:
+            workflow_id: The workflow.
+            run_id: The run; `""` is the current one.
+            query: What to ask.
+            argument: The struct that the query takes, or `None`.
+            answer_type: The struct that it answers.
+            deadline: Time of the event loop's clock at which to give up with the last failure.
+
+        Raises:
+            QueryFailed: The run still could not answer.
+            EngineError: No answer before the deadline, and other failures of the engine.
+        """
+        policy = self.settings.query_workflow_failed_retry_policy
+        failure = EngineError(f"workflow {workflow_id!r} did not answer a query in time")
+        with anyio.CancelScope(deadline=deadline):
+            for attempt in range(1, policy.maximum_attempts + 1):
+                if attempt > 1:
+                    await anyio.sleep(policy.initial_interval_seconds)
+                try:
+                    return await self.engine.query(workflow_id, run_id, query, argument, answer_type)
+                except QueryFailed as error:
+                    failure = error
+        raise failure

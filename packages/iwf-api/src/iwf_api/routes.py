@@ -1,0 +1,70 @@
+"""The endpoints: one table from path to request model to operation.
+
+All are `POST`. Serving them is `iwf_api.app`, what they do is `iwf_api.operations`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from iwf_models import (
+    PublishToInternalChannelRequest,
+    WireStruct,
+    WorkflowGetDataObjectsRequest,
+    WorkflowGetRequest,
+    WorkflowGetSearchAttributesRequest,
+    WorkflowRpcRequest,
+    WorkflowSearchRequest,
+    WorkflowSetDataObjectsRequest,
+    WorkflowSetSearchAttributesRequest,
+    WorkflowSignalRequest,
+    WorkflowStartRequest,
+    WorkflowStopRequest,
+)
+
+from iwf_api.operations import (
+    data_attributes,
+    messages,
+    reading,
+    rpc,
+    search_attributes,
+    searching,
+    starting,
+    stopping,
+)
+from iwf_api.operations.service import Service
+
+RequestT = TypeVar("RequestT", bound=WireStruct)
+
+
+class ApiRoute(msgspec.Struct, Generic[RequestT], frozen=True):
+    """One endpoint."""
+
+    path: str
+    request_type: type[RequestT]
+    operation: Callable[[Service, RequestT], Awaitable[WireStruct | None]]
+    """Returns `None` where the answer has no content."""
+    is_slow: bool = False
+    """It may wait for long, so it is given up when the client disconnects."""
+
+
+_PREFIX = "/api/v1/workflow/"
+
+ROUTES: tuple[ApiRoute[Any], ...] = (
+    ApiRoute(_PREFIX + "start", WorkflowStartRequest, starting.start),
+    ApiRoute(_PREFIX + "signal", WorkflowSignalRequest, messages.signal),
+    ApiRoute(_PREFIX + "rpc", WorkflowRpcRequest, rpc.rpc, is_slow=True),
+    ApiRoute(_PREFIX + "get", WorkflowGetRequest, reading.get),
+    ApiRoute(_PREFIX + "getWithWait", WorkflowGetRequest, reading.get_with_wait, is_slow=True),
+    ApiRoute(_PREFIX + "stop", WorkflowStopRequest, stopping.stop),
+    ApiRoute(
+        _PREFIX + "publishToInternalChannel",
+        PublishToInternalChannelRequest,
+        messages.publish_to_internal_channel,
+    ),
+    ApiRoute(_PREFIX + "dataobjects/get", WorkflowGetDataObjectsRequest, data_attributes.get),
+    ApiRoute(_PREFIX + "dataobjects/set", WorkflowSetDataObjectsRequest, data_attributes.set_),
+    ApiRoute(_PREFIX + "searchattributes/get", WorkflowGetSearchAttributesRequest, search_attributes.get),
+    ApiRoute(_PREFIX + "searchattributes/set", WorkflowSetSearchAttributesRequest, search_attributes.set_),
+    ApiRoute(_PREFIX + "search", WorkflowSearchRequest, searching.search),
+)

@@ -1,0 +1,5 @@
+from tools import tasks
+
+
+def test_a():
+    assert tasks.ROOT
