@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from iwf_models import (
+    CommandRequest,
     EncodedObject,
     ExecuteApiFailurePolicy,
     InterStateChannelPublishing,
@@ -26,7 +27,6 @@ from iwf_models import (
     WorkflowConditionalCloseType,
     WorkflowErrorType,
     WorkflowStateStartResponse,
-    CommandRequest,
     compat,
 )
 
@@ -203,15 +203,14 @@ class Interpreter:
     def _execute_failed(self, event: events.ExecuteFailed) -> None:
         execution = self._execution(event.execution_id, Phase.EXECUTE)
         options = execution.movement.state_options
-        policy = compat.execute_failure_policy(options)
-        proceed_to = None if options is None else options.execute_api_failure_proceed_state_id
-        if options is None or policy is not ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE or not proceed_to:
+        proceeds = compat.execute_failure_policy(options) is ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE
+        if options is None or not proceeds or not options.execute_api_failure_proceed_state_id:
             self._fail(WorkflowErrorType(event.error_type), event.text)
             return
         del self.state.executions[event.execution_id]
         self.state.queue.append(
             StateMovement(
-                state_id=proceed_to,
+                state_id=options.execute_api_failure_proceed_state_id,
                 state_input=execution.movement.state_input,
                 state_options=options.execute_api_failure_proceed_state_options,
             )
@@ -325,10 +324,11 @@ class Interpreter:
             *self._waiters.match_messages(),
         }
         self._touched.clear()
-        started: list[Call] = []
-        for execution_id in sorted(touched, key=lambda id_: state.waiting[id_].sequence):
-            if waiting.is_satisfied(state.waiting[execution_id]):
-                started.append(self._execute_waiting(execution_id))
+        started: list[Call] = [
+            self._execute_waiting(execution_id)
+            for execution_id in sorted(touched, key=lambda id_: state.waiting[id_].sequence)
+            if waiting.is_satisfied(state.waiting[execution_id])
+        ]
         for pending in state.pending_closes:
             self._close_conditionally(pending)
         state.pending_closes.clear()

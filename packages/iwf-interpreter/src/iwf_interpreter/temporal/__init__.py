@@ -1,0 +1,21 @@
+"""iWF on Temporal: the engine behind the API, and the interpreter that runs the workflows.
+
+The only package that imports `temporalio`, and of that only its connection, its generated messages and
+its raw service calls.
+"""
+
+from iwf_interpreter.temporal.client import EagerStarter, TemporalEngine
+from iwf_interpreter.temporal.connection import Connection, connect, ensure_search_attributes
+from iwf_interpreter.temporal.dialect import ProtocolOptions
+from iwf_interpreter.temporal.interpreter import InterpreterOptions, TemporalInterpreter
+
+__all__ = (
+    "connect",
+    "Connection",
+    "ensure_search_attributes",
+    "TemporalEngine",
+    "EagerStarter",
+    "TemporalInterpreter",
+    "InterpreterOptions",
+    "ProtocolOptions",
+)
