@@ -10,7 +10,10 @@ failed RPC. SDKs match both, so the frames of these texts never change; they are
 `docs/worker-calls.md`. Texts are cut by characters, never inside one.
 """
 
+from abc import ABC, abstractmethod
+
 import msgspec
+
 from iwf_models import WorkerErrorResponse, codec
 
 RPC_BODY_LIMIT = 4096
@@ -32,9 +35,10 @@ class RpcFailure(msgspec.Struct, frozen=True, kw_only=True):
     """`originalWorkerErrorStatus`: the worker's HTTP status, 0 when there was no HTTP answer to blame."""
 
 
-class WorkerError(Exception):
+class WorkerError(Exception, ABC):
     """A call to a worker failed."""
 
+    @abstractmethod
     def state_api_text(self, *, body_limit: int = 500, reason_limit: int = 50) -> str:
         """Text of a failed attempt of a state API; that of the last attempt becomes `errorMessage`.
 
@@ -42,11 +46,10 @@ class WorkerError(Exception):
             body_limit: Characters of the worker's body to keep. SDKs look for fragments in the first 500.
             reason_limit: Characters of the reason to keep.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def rpc_failure(self) -> RpcFailure:
         """The same failure for the client of an RPC."""
-        raise NotImplementedError
 
 
 class WorkerCallError(WorkerError):
@@ -121,5 +124,5 @@ def read_worker_error(body: str) -> WorkerErrorResponse | None:
     """The error object in a body, if there is one."""
     try:
         return codec.decode(body.encode(), WorkerErrorResponse)
-    except (ValueError, RecursionError):
+    except msgspec.DecodeError:
         return None

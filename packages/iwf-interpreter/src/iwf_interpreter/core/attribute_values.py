@@ -12,12 +12,12 @@ microseconds.
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 import msgspec
-from iwf_models import SearchAttribute, SearchAttributeValueType
 
 from iwf_interpreter.contract import SYSTEM_SEARCH_ATTRIBUTES
+from iwf_models import SearchAttribute, SearchAttributeValueType
 
 EngineType: TypeAlias = Literal["Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"]
 
@@ -194,9 +194,7 @@ def wire_attribute(
         case SearchAttributeValueType.DATETIME if isinstance(stored, str):
             unix_ns = _instant_ns(stored)
             if unix_ns is not None:
-                return SearchAttribute(
-                    key=key, value_type=value_type, string_value=format_datetime(unix_ns)
-                )
+                return SearchAttribute(key=key, value_type=value_type, string_value=format_datetime(unix_ns))
         case SearchAttributeValueType.INT if _is_number(stored):
             if int(stored) in _INT64:
                 return SearchAttribute(key=key, value_type=value_type, integer_value=int(stored))
@@ -248,8 +246,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_list_of_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(element, str) for element in value)
+def _is_list_of_texts(value: object) -> bool:
+    if not isinstance(value, list):
+        return False
+    return all(isinstance(element, str) for element in cast(list[object], value))
 
 
 def _instant_ns(text: str) -> int | None:

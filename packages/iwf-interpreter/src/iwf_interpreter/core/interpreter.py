@@ -203,7 +203,9 @@ class Interpreter:
     def _execute_failed(self, event: events.ExecuteFailed) -> None:
         execution = self._execution(event.execution_id, Phase.EXECUTE)
         options = execution.movement.state_options
-        proceeds = compat.execute_failure_policy(options) is ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE
+        proceeds = (
+            compat.execute_failure_policy(options) is ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE
+        )
         if options is None or not proceeds or not options.execute_api_failure_proceed_state_id:
             self._fail(WorkflowErrorType(event.error_type), event.text)
             return
@@ -384,16 +386,12 @@ class Interpreter:
             return CancelRun()
         failure = state.client_failure or state.failure
         if failure is not None:
-            by_decision = (
-                failure.error_type is WorkflowErrorType.STATE_DECISION_FAILING_WORKFLOW_ERROR_TYPE
-            )
+            by_decision = failure.error_type is WorkflowErrorType.STATE_DECISION_FAILING_WORKFLOW_ERROR_TYPE
             return FailRun(
                 error_type=failure.error_type,
                 text=failure.text,
                 outputs=list(state.outputs) if by_decision else None,
             )
         if state.forced or (state.graceful and not state.executions):
-            return CompleteRun(
-                output=InterpreterOutput(state_completion_outputs=list(state.outputs) or None)
-            )
+            return CompleteRun(output=InterpreterOutput(state_completion_outputs=list(state.outputs) or None))
         return None

@@ -52,9 +52,7 @@ def rearm(state: ExecutionState, now_ms: int) -> Sequence[Command]:
         state.timers_started += 1
         timer_id = f"timer/{state.timers_started}"
         state.armed_timer = ArmedTimer(timer_id=timer_id, fire_at_ms=fire_at_ms)
-        changes.append(
-            StartTimer(timer_id=timer_id, delay_ms=fire_at_ms - now_ms, execution_id=execution_id)
-        )
+        changes.append(StartTimer(timer_id=timer_id, delay_ms=fire_at_ms - now_ms, execution_id=execution_id))
     return changes
 
 

@@ -84,9 +84,7 @@ class Waiters:
                 yield self._internal, command.channel_name, index
 
 
-def _deliveries(
-    queues: dict[str, list[V]], waiters: _ChannelWaiters
-) -> Iterator[tuple[tuple[str, int], V]]:
+def _deliveries(queues: dict[str, list[V]], waiters: _ChannelWaiters) -> Iterator[tuple[tuple[str, int], V]]:
     for name in [name for name in queues if name in waiters]:
         receivers = list(waiters[name])
         messages = channels.take(queues, name, len(receivers))
@@ -126,9 +124,7 @@ def results(waiting: Waiting) -> CommandResults:
     timer_results = [
         TimerResult(
             command_id=timer.command_id or "",
-            timer_status=TimerStatus.SCHEDULED
-            if timer.status is TimerState.PENDING
-            else TimerStatus.FIRED,
+            timer_status=TimerStatus.SCHEDULED if timer.status is TimerState.PENDING else TimerStatus.FIRED,
         )
         for timer in waiting.timers
     ]

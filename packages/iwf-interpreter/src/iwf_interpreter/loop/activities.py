@@ -98,9 +98,7 @@ class Activities:
     async def _wait_until(self, task: ActivityTask) -> WorkflowStateStartResponse:
         call = codec.decode(task.input, WaitUntilInput)
         request = msgspec.structs.replace(call.request, context=_attempt(call.request.context, task))
-        answer = await self._worker.wait_until(
-            call.worker_url, request, timeout_seconds=task.timeout_seconds
-        )
+        answer = await self._worker.wait_until(call.worker_url, request, timeout_seconds=task.timeout_seconds)
         registered = await self._registered_attributes() if answer.upsert_search_attributes else None
         worker_answers.check_wait_until(answer, registered=registered)
         return answer
@@ -118,6 +116,4 @@ class Activities:
 
 
 def _attempt(context: Context, task: ActivityTask) -> Context:
-    return msgspec.structs.replace(
-        context, attempt=task.attempt, first_attempt_timestamp=task.scheduled_at
-    )
+    return msgspec.structs.replace(context, attempt=task.attempt, first_attempt_timestamp=task.scheduled_at)

@@ -108,7 +108,7 @@ class Dialect(Protocol):
     async def complete_workflow_task(
         self,
         task: WorkflowTask,
-        commands: Sequence[Command],
+        asked: Sequence[Command],
         *,
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
@@ -119,7 +119,7 @@ class Dialect(Protocol):
 
         Args:
             task: The task.
-            commands: What the run asks for, in order.
+            asked: The commands of the run, in order.
             query_replies: Answers to the attached queries.
             keep_sticky: Whether the run's next task should come to this process.
             want_next: Whether to return the run's next task at once if there is one.

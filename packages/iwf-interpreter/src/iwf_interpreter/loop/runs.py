@@ -90,6 +90,5 @@ class Run:
         if self._unconfirmed:
             missing = Echo.of(self._unconfirmed[0])
             raise Nondeterminism(
-                f"this interpreter asks for {missing.kind} {missing.id!r}, "
-                f"the history has {before} instead"
+                f"this interpreter asks for {missing.kind} {missing.id!r}, the history has {before} instead"
             )

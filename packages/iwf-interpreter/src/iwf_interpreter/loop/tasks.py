@@ -165,9 +165,7 @@ class TaskLoop:
             else:
                 self._work.start_soon(self._in_slot, slots, work, task)
 
-    async def _in_slot(
-        self, slots: anyio.Semaphore, work: Callable[[T], Awaitable[None]], task: T
-    ) -> None:
+    async def _in_slot(self, slots: anyio.Semaphore, work: Callable[[T], Awaitable[None]], task: T) -> None:
         try:
             await work(task)
         except Exception:
@@ -239,7 +237,9 @@ class TaskLoop:
                 query_replies={
                     id_: queries.answer(run.state, call) for id_, call in task.attached_queries.items()
                 },
-                keep_sticky=bool(self._options.max_cached_workflows) and not stopping and not run.state.closed,
+                keep_sticky=bool(self._options.max_cached_workflows)
+                and not stopping
+                and not run.state.closed,
                 want_next=not stopping,
                 eager_calls=eager_calls,
             )
@@ -285,8 +285,4 @@ class TaskLoop:
 def _continues(run: Run, task: WorkflowTask) -> bool:
     """Whether the task's events are exactly what the run has not seen yet."""
     last = run.last_started_event_id
-    return (
-        last > 0
-        and task.previous_started_event_id == last
-        and task.first_event_id in (0, last + 1)
-    )
+    return last > 0 and task.previous_started_event_id == last and task.first_event_id in (0, last + 1)

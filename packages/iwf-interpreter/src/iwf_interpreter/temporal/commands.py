@@ -40,9 +40,7 @@ class InputTooLarge(ValueError):
         )
 
 
-def translate(
-    asked: Sequence[Command], *, task_queue: str, eager_calls: int
-) -> list[TemporalCommand]:
+def translate(asked: Sequence[Command], *, task_queue: str, eager_calls: int) -> list[TemporalCommand]:
     """Translate the commands of one task, in order.
 
     Args:

@@ -257,7 +257,9 @@ class TemporalDialect:
             identity=self._identity,
             result=Payloads(payloads=[payloads.encode_raw(result)]),
         )
-        await self._report(task, lambda: self._service.respond_activity_task_completed(request, timeout=_RESPOND_TIMEOUT))
+        await self._report(
+            task, lambda: self._service.respond_activity_task_completed(request, timeout=_RESPOND_TIMEOUT)
+        )
 
     async def fail_activity_task(self, task: ActivityTask, error_type: str, text: str) -> None:
         request = RespondActivityTaskFailedRequest(
@@ -266,7 +268,9 @@ class TemporalDialect:
             identity=self._identity,
             failure=commands.failure(error_type, text, text),
         )
-        await self._report(task, lambda: self._service.respond_activity_task_failed(request, timeout=_RESPOND_TIMEOUT))
+        await self._report(
+            task, lambda: self._service.respond_activity_task_failed(request, timeout=_RESPOND_TIMEOUT)
+        )
 
     async def _report(self, task: ActivityTask, report: Callable[[], Awaitable[object]]) -> None:
         """Report the end of an attempt, again and again until it is taken or the attempt is over anyway."""

@@ -57,10 +57,7 @@ class EventReader:
         history = cast("list[HistoryEvent]", list(events))
         for event, following in zip(history, [*history[1:], None], strict=True):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-                if (
-                    following is None
-                    or following.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-                ):
+                if following is None or following.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
                     yield Border(event.event_time.ToMilliseconds())
             else:
                 item = self._item(event)
