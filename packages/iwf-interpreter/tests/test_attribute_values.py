@@ -227,7 +227,8 @@ def test_a_missing_value_is_stored_as_the_zero_of_its_type(
         ),
         pytest.param(
             SearchAttribute(key="IwfWorkflowType", value_type=KEYWORD, string_value="other"),
-            "search attribute 'IwfWorkflowType' with value 'other' belongs to the server and cannot be written",
+            "search attribute 'IwfWorkflowType' with value 'other' belongs to the server and cannot be "
+            "written",
             id="system",
         ),
         pytest.param(

@@ -8,24 +8,26 @@ whatever went wrong.
 
 import logging
 import socket
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import anyio
-from iwf_interpreter.engine import Engine
-from iwf_interpreter.worker_client import WorkerClient
-from iwf_models import HealthInfo, codec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from iwf_api import errors
 from iwf_api.operations.requests import decode_request
 from iwf_api.operations.service import Service
 from iwf_api.routes import ROUTES, ApiRoute
 from iwf_api.settings import ApiSettings
+from iwf_interpreter.engine import Engine
+from iwf_interpreter.worker_client import WorkerClient
+from iwf_models import HealthInfo, codec
 
 logger = logging.getLogger(__name__)
 
@@ -68,20 +70,115 @@ class ApiEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request, carry it out and answer; a client that is gone gets no answer."""
         try:
+            body = await read_body(receive, self._service.settings.max_request_bytes)
             if self._route.is_slow:
-                status, body = await self._answer_unless_disconnected(receive)
+                status, answer = await self._answer_unless_disconnected(body, receive)
             else:
-                status, body = await self._answer(receive)
+                status, answer = await self._answer(body)
         except ClientDisconnected:
             return
-        await _send(send, status, body)
+        except errors.RequestTooLarge as error:
+            status, answer = _error_answer(error)
+        await _send(send, status, answer)
 
-    async def _answer(self, receive: Receive) -> tuple[int, bytes]:
+    async def _answer(self, body: bytes) -> tuple[int, bytes]:
         try:
-            ...
+            request = decode_request(body, self._route.request_type)
+            answer = await self._route.operation(self._service, request)
         except Exception as error:
-            ...
+            return _error_answer(error)
+        return 200, _NO_CONTENT if answer is None else codec.encode(answer)
+
+    async def _answer_unless_disconnected(self, body: bytes, receive: Receive) -> tuple[int, bytes]:
+        """Answer, but give up as soon as the client is gone: a wait for nobody, a call for nobody."""
+        result: tuple[int, bytes] | None = None
+        async with anyio.create_task_group() as tasks:
+
+            async def answer() -> None:
+                nonlocal result
+                result = await self._answer(body)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(answer)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+        if result is None:
+            raise ClientDisconnected
+        return result
 
 
 async def read_body(receive: Receive, max_request_bytes: int) -> bytes:
-    ...
+    """Read the whole body; raises `RequestTooLarge` and `ClientDisconnected`."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > max_request_bytes:
+            raise errors.RequestTooLarge(max_request_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _error_answer(error: Exception) -> tuple[int, bytes]:
+    status, body = errors.answer(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("a request failed with status %d", status, exc_info=error)
+    return status, codec.encode(body)
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", _JSON.encode()),
+                (b"content-length", str(len(body)).encode()),
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_routing_error(request: Request, error: Exception) -> Response:
+    """Answer a path or a method that is not served."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        reason: errors.ApiError = errors.MethodNotAllowed(request.method, path)
+    else:
+        reason = errors.UnknownPath(path)
+    return _error_response(reason)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    """Answer what escaped everything else."""
+    return _error_response(error)
+
+
+def _error_response(error: Exception) -> Response:
+    status, body = _error_answer(error)
+    return Response(body, status, headers={"content-type": _JSON})
+
+
+async def _greet(request: Request) -> Response:
+    return Response(_GREETING, media_type="text/plain")
+
+
+def _health_check() -> Callable[[Request], Awaitable[Response]]:
+    try:
+        hostname = socket.gethostname()
+    except OSError:
+        hostname = "unknown"
+    body = codec.encode(HealthInfo(condition="OK", hostname=hostname, duration=0))
+
+    async def health_check(request: Request) -> Response:
+        return Response(body, headers={"content-type": _JSON})
+
+    return health_check

@@ -18,6 +18,7 @@ a number that is not registered with it, Java's repeats every 5xx, so what can n
 """
 
 import msgspec
+
 from iwf_interpreter import engine
 from iwf_interpreter.core.attribute_values import InvalidSearchAttribute
 from iwf_models import ErrorResponse, ErrorSubStatus
@@ -86,7 +87,9 @@ class RequestTooLarge(ApiError):
 class WorkerFailed(ApiError):
     """The worker failed an RPC, or answered what an RPC must not."""
 
-    def __init__(self, detail: str, *, worker_detail: str, worker_error_type: str, worker_status: int) -> None:
+    def __init__(
+        self, detail: str, *, worker_detail: str, worker_error_type: str, worker_status: int
+    ) -> None:
         super().__init__(detail)
         self.worker_detail = worker_detail
         self.worker_error_type = worker_error_type
@@ -129,14 +132,10 @@ ANSWERS: dict[type[Exception], Answer] = {
     InvalidSearchAttribute: _INVALID,
     engine.EngineError: _FAILED,
     engine.WorkflowNotFound: _NO_WORKFLOW,
-    engine.WorkflowAlreadyStarted: Answer(
-        400, ErrorSubStatus.WORKFLOW_ALREADY_STARTED_SUB_STATUS
-    ),
+    engine.WorkflowAlreadyStarted: Answer(400, ErrorSubStatus.WORKFLOW_ALREADY_STARTED_SUB_STATUS),
     engine.InvalidArgument: _INVALID,
     engine.QueryFailed: _FAILED,
-    engine.WaitTimedOut: Answer(
-        420, ErrorSubStatus.LONG_POLL_TIME_OUT_SUB_STATUS, STILL_RUNNING
-    ),
+    engine.WaitTimedOut: Answer(420, ErrorSubStatus.LONG_POLL_TIME_OUT_SUB_STATUS, STILL_RUNNING),
     engine.NotSupported: _INVALID,
 }
 """The answer of each class of errors. A class that is missing here is answered as its nearest base class."""

@@ -7,6 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
+
+from iwf_api.operations import (
+    data_attributes,
+    messages,
+    reading,
+    rpc,
+    search_attributes,
+    searching,
+    starting,
+    stopping,
+)
+from iwf_api.operations.service import Service
 from iwf_models import (
     PublishToInternalChannelRequest,
     WireStruct,
@@ -21,18 +33,6 @@ from iwf_models import (
     WorkflowStartRequest,
     WorkflowStopRequest,
 )
-
-from iwf_api.operations import (
-    data_attributes,
-    messages,
-    reading,
-    rpc,
-    search_attributes,
-    searching,
-    starting,
-    stopping,
-)
-from iwf_api.operations.service import Service
 
 RequestT = TypeVar("RequestT", bound=WireStruct)
 

@@ -5,6 +5,7 @@ the business of `iwf_api.cli`, and what the engine and the interpreter need is n
 """
 
 import msgspec
+
 from iwf_models import WorkflowConfig
 
 _MAX_INT32 = 2**31 - 1

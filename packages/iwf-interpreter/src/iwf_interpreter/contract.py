@@ -10,6 +10,7 @@ A stored run outlives the server that started it. Fields are therefore only adde
 from enum import StrEnum
 
 import msgspec
+
 from iwf_models import (
     EncodedObject,
     InterStateChannelPublishing,

@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from iwf_models import EncodedObject, IDReusePolicy, SearchAttribute, WorkflowRetryPolicy, WorkflowStatus
 
 from iwf_interpreter.contract import InterpreterInput, QueryType
+from iwf_models import EncodedObject, IDReusePolicy, SearchAttribute, WorkflowRetryPolicy, WorkflowStatus
 
 T = TypeVar("T")
 

@@ -1,6 +1,7 @@
 """Closing only if channels are empty."""
 
 import pytest
+
 from core_driver import Driver, calls, executed, only, published, signal, state, value
 from iwf_interpreter.core import CompleteRun, Event, FailRun
 from iwf_interpreter.core.decisions import ClosingState

@@ -1,6 +1,7 @@
 """From the start of a run to its end: states, their order, and the ways to close."""
 
 import pytest
+
 from core_driver import Driver, calls, executed, only, signal, started_by_rpc, state, value, waited
 from iwf_interpreter.core import (
     CallExecute,

@@ -1,6 +1,7 @@
 """Attributes: what calls are given, what answers write, what the engine's index is told."""
 
 import pytest
+
 from core_driver import Driver, executed, only, state, value, waited
 from iwf_interpreter.contract import DataAttributesQuery, PrepareRpcQuery, RpcSignal
 from iwf_interpreter.core import (

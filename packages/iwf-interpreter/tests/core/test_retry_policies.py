@@ -1,6 +1,7 @@
 """Retry policies: defaults, and the bounds that engines accept."""
 
 import pytest
+
 from iwf_interpreter.core.calls import effective_retry_policy
 from iwf_models import RetryPolicy
 

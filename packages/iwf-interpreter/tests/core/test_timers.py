@@ -1,6 +1,7 @@
 """Timer commands, and the one engine timer that is open for them."""
 
 import pytest
+
 from core_driver import START_MS, Driver, calls, executed, only, signal, state, waited
 from iwf_interpreter.core import CallExecute, CancelTimer, StartTimer, TimerFired, UnexpectedEvent, queries
 from iwf_interpreter.core.decisions import ClosingState

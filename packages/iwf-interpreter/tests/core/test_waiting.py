@@ -1,6 +1,7 @@
 """Commands: who gets which message, when a trigger is met, and what execute is told."""
 
 import pytest
+
 from core_driver import START_MS, Driver, calls, executed, only, published, signal, state, value, waited
 from iwf_interpreter.contract import RpcSignal
 from iwf_interpreter.core import CallExecute, Command, RpcWritten, SignalReceived, TimerFired

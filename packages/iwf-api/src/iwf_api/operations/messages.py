@@ -3,11 +3,10 @@
 Both are accepted, not applied, when the call returns.
 """
 
-from iwf_interpreter.contract import SYSTEM_PREFIX, RpcSignal, SystemSignal
-from iwf_models import EncodedObject, PublishToInternalChannelRequest, WorkflowSignalRequest
-
 from iwf_api.errors import InvalidRequest
 from iwf_api.operations.service import Service
+from iwf_interpreter.contract import SYSTEM_PREFIX, RpcSignal, SystemSignal
+from iwf_models import EncodedObject, PublishToInternalChannelRequest, WorkflowSignalRequest
 
 
 async def signal(service: Service, request: WorkflowSignalRequest) -> None:

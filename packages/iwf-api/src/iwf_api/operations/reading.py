@@ -6,6 +6,8 @@ unknown one.
 """
 
 import msgspec
+
+from iwf_api.operations.service import Service
 from iwf_interpreter.contract import InterpreterOutput
 from iwf_interpreter.engine import WorkflowOutcome
 from iwf_models import (
@@ -15,8 +17,6 @@ from iwf_models import (
     WorkflowGetResponse,
     WorkflowStatus,
 )
-
-from iwf_api.operations.service import Service
 
 _ERROR_TYPES = frozenset(WorkflowErrorType)
 

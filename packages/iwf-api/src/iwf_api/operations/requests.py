@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 import msgspec
+
+from iwf_api.errors import InvalidRequestSchema, StartWithoutWorkflowId, WorkflowIdNotSet
 from iwf_models import (
     PublishToInternalChannelRequest,
     WireStruct,
@@ -21,8 +23,6 @@ from iwf_models import (
     WorkflowStartRequest,
     codec,
 )
-
-from iwf_api.errors import InvalidRequestSchema, StartWithoutWorkflowId, WorkflowIdNotSet
 
 T = TypeVar("T", bound=WireStruct)
 

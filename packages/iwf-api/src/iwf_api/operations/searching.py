@@ -4,10 +4,9 @@ import base64
 import binascii
 import zlib
 
-from iwf_models import WorkflowSearchRequest, WorkflowSearchResponse, WorkflowSearchResponseEntry
-
 from iwf_api.errors import InvalidRequest
 from iwf_api.operations.service import Service
+from iwf_models import WorkflowSearchRequest, WorkflowSearchResponse, WorkflowSearchResponseEntry
 
 _DEFAULT_PAGE_SIZE = 1000
 _CHECKSUM_BYTES = 4

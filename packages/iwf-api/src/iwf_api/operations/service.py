@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+
+from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import QueryType
 from iwf_interpreter.engine import Engine, EngineError, QueryFailed
 from iwf_interpreter.worker_client import WorkerClient
-
-from iwf_api.settings import ApiSettings
 
 T = TypeVar("T")
 
@@ -40,6 +40,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         seconds = requested if requested is not None and 0 < requested < limit else limit
         now = self.clock()
         return math.floor(now) + seconds - now
+
+    def deadline(self, requested: int | None) -> float:
+        """When a call that may take `wait_seconds(requested)` is over, by the event loop's clock."""
+        return anyio.current_time() + self.wait_seconds(requested)
+
+    def seconds_until(self, deadline: float) -> float:
+        """What is left until a deadline, in seconds; 0 when it has passed."""
+        return max(0.0, deadline - anyio.current_time())
 
     async def query(
         self,

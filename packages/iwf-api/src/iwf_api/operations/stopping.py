@@ -1,9 +1,8 @@
 """Stopping a workflow: cancelling it, ending it at once, or making it fail."""
 
+from iwf_api.operations.service import Service
 from iwf_interpreter.contract import FailSignal, SystemSignal
 from iwf_models import WorkflowStopRequest, WorkflowStopType
-
-from iwf_api.operations.service import Service
 
 _TERMINATION_REASON = "terminated through the iWF API"
 

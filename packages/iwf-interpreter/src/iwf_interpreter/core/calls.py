@@ -4,6 +4,9 @@ A request is complete but for the two fields that only an attempt knows, `contex
 `context.firstAttemptTimestamp`. Options come with each movement and are not inherited.
 """
 
+from iwf_interpreter.core import persistence
+from iwf_interpreter.core.commands import CallExecute, CallWaitUntil
+from iwf_interpreter.core.state import ExecutionState, StateExecution
 from iwf_models import (
     CommandResults,
     Context,
@@ -12,10 +15,6 @@ from iwf_models import (
     WorkflowStateStartRequest,
     compat,
 )
-
-from iwf_interpreter.core import persistence
-from iwf_interpreter.core.commands import CallExecute, CallWaitUntil
-from iwf_interpreter.core.state import ExecutionState, StateExecution
 
 WAIT_UNTIL_PREFIX = "wu/"
 EXECUTE_PREFIX = "ex/"

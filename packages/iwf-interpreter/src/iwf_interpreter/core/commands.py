@@ -7,6 +7,9 @@ in the same order. A command that closes the run is always the last.
 from typing import TypeAlias
 
 import msgspec
+
+from iwf_interpreter.contract import InterpreterOutput
+from iwf_interpreter.core.attribute_values import EngineValue
 from iwf_models import (
     EncodedObject,
     RetryPolicy,
@@ -15,9 +18,6 @@ from iwf_models import (
     WorkflowStateDecideRequest,
     WorkflowStateStartRequest,
 )
-
-from iwf_interpreter.contract import InterpreterOutput
-from iwf_interpreter.core.attribute_values import EngineValue
 
 
 class CallWaitUntil(msgspec.Struct, frozen=True, kw_only=True):

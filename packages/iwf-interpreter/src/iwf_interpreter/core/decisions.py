@@ -8,9 +8,8 @@ or a conditional close with next states for the case that its condition is not m
 from collections.abc import Sequence
 from enum import StrEnum
 
-from iwf_models import StateMovement, WorkflowConditionalClose, WorkflowConditionalCloseType
-
 from iwf_interpreter.core.state import ExecutionState
+from iwf_models import StateMovement, WorkflowConditionalClose, WorkflowConditionalCloseType
 
 
 class ClosingState(StrEnum):

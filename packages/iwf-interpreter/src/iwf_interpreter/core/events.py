@@ -7,9 +7,9 @@ happens at the time of the batch, which `apply` and `settle` are given.
 from typing import TypeAlias
 
 import msgspec
-from iwf_models import EncodedObject, WorkflowStateDecideResponse, WorkflowStateStartResponse
 
 from iwf_interpreter.contract import InterpreterInput, RpcSignal
+from iwf_models import EncodedObject, WorkflowStateDecideResponse, WorkflowStateStartResponse
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):

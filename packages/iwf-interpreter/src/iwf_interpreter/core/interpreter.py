@@ -13,23 +13,6 @@ them is a bug or a history of another build; the run must be suspended then, not
 from collections.abc import Iterable
 from typing import assert_never
 
-from iwf_models import (
-    CommandRequest,
-    EncodedObject,
-    ExecuteApiFailurePolicy,
-    InterStateChannelPublishing,
-    KeyValue,
-    SearchAttribute,
-    StateCompletionOutput,
-    StateDecision,
-    StateMovement,
-    WaitUntilApiFailurePolicy,
-    WorkflowConditionalCloseType,
-    WorkflowErrorType,
-    WorkflowStateStartResponse,
-    compat,
-)
-
 from iwf_interpreter.contract import RESERVED_STATE_PREFIX, InterpreterOutput, RpcSignal
 from iwf_interpreter.core import calls, channels, events, timers, waiting
 from iwf_interpreter.core.commands import (
@@ -56,6 +39,22 @@ from iwf_interpreter.core.state import (
 )
 from iwf_interpreter.core.versions import check_version
 from iwf_interpreter.core.visibility import IndexChanges
+from iwf_models import (
+    CommandRequest,
+    EncodedObject,
+    ExecuteApiFailurePolicy,
+    InterStateChannelPublishing,
+    KeyValue,
+    SearchAttribute,
+    StateCompletionOutput,
+    StateDecision,
+    StateMovement,
+    WaitUntilApiFailurePolicy,
+    WorkflowConditionalCloseType,
+    WorkflowErrorType,
+    WorkflowStateStartResponse,
+    compat,
+)
 
 _NO_COMMANDS = CommandRequest()
 

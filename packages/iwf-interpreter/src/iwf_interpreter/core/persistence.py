@@ -6,9 +6,8 @@ entry of its key; nothing deletes a key.
 
 from collections.abc import Iterable
 
-from iwf_models import KeyValue, PersistenceLoadingPolicy, PersistenceLoadingType, SearchAttribute
-
 from iwf_interpreter.core.state import ExecutionState
+from iwf_models import KeyValue, PersistenceLoadingPolicy, PersistenceLoadingType, SearchAttribute
 
 
 def load_data_attributes(state: ExecutionState, policy: PersistenceLoadingPolicy | None) -> list[KeyValue]:

@@ -5,7 +5,6 @@ Pure reading. Each function takes the state and the decoded argument, and return
 """
 
 import msgspec
-from iwf_models import KeyValue, WorkflowConfig
 
 from iwf_interpreter.contract import (
     DataAttributesAnswer,
@@ -17,6 +16,7 @@ from iwf_interpreter.contract import (
 )
 from iwf_interpreter.core import channels, persistence
 from iwf_interpreter.core.state import ExecutionState
+from iwf_models import KeyValue, WorkflowConfig
 
 
 class DebugDump(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

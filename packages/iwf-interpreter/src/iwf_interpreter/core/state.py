@@ -8,6 +8,7 @@ added, with defaults, since states outlive the build that wrote them.
 from enum import StrEnum
 
 import msgspec
+
 from iwf_models import (
     CommandRequest,
     EncodedObject,

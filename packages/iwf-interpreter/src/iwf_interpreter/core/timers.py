@@ -7,10 +7,9 @@ resolution of one second. The engine has at most one timer open: for the earlies
 
 from collections.abc import Sequence
 
-from iwf_models import TimerCommand
-
 from iwf_interpreter.core.commands import CancelTimer, Command, StartTimer
 from iwf_interpreter.core.state import ArmedTimer, ExecutionState, Timer, TimerState
+from iwf_models import TimerCommand
 
 MAX_TIMER_SECONDS = 100 * 365 * 24 * 3600
 """Later timers are cut to this: engines cannot represent every duration that fits 64 bits."""

@@ -4,12 +4,11 @@ Writes are collected over a batch and sent as one command at its end: only what 
 when nothing has.
 """
 
-from iwf_models import EncodedObject, KeyValue, SearchAttribute
-
 from iwf_interpreter.contract import SYSTEM_PREFIX
 from iwf_interpreter.core.attribute_values import EngineValue, InvalidSearchAttribute, engine_value
 from iwf_interpreter.core.commands import Command, SetMemo, SetSearchAttributes
 from iwf_interpreter.core.state import ExecutionState
+from iwf_models import EncodedObject, KeyValue, SearchAttribute
 
 
 class IndexChanges:

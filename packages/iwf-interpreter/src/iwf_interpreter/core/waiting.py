@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeVar
 
+from iwf_interpreter.core import channels, timers
+from iwf_interpreter.core.state import ExecutionState, TimerState, Waiting
 from iwf_models import (
     ChannelRequestStatus,
     CommandRequest,
@@ -20,9 +22,6 @@ from iwf_models import (
     TimerStatus,
 )
 from iwf_models.compat import command_waiting_type
-
-from iwf_interpreter.core import channels, timers
-from iwf_interpreter.core.state import ExecutionState, TimerState, Waiting
 
 V = TypeVar("V")
 

@@ -10,6 +10,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
 import msgspec
+
+from iwf_interpreter import worker_answers
+from iwf_interpreter.contract import ActivityType
+from iwf_interpreter.core.commands import Call, CallExecute, CallWaitUntil
+from iwf_interpreter.loop.dialect import ActivityTask, Dialect
+from iwf_interpreter.worker_client import WorkerClient
+from iwf_interpreter.worker_errors import WorkerCallTimedOut, WorkerError
 from iwf_models import (
     Context,
     WireStruct,
@@ -20,13 +27,6 @@ from iwf_models import (
     WorkflowStateStartResponse,
     codec,
 )
-
-from iwf_interpreter import worker_answers
-from iwf_interpreter.contract import ActivityType
-from iwf_interpreter.core.commands import Call, CallExecute, CallWaitUntil
-from iwf_interpreter.loop.dialect import ActivityTask, Dialect
-from iwf_interpreter.worker_client import WorkerClient
-from iwf_interpreter.worker_errors import WorkerCallTimedOut, WorkerError
 
 _logger = logging.getLogger(__name__)
 

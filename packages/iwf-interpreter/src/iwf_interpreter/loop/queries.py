@@ -6,11 +6,11 @@ Every query gets an answer or a reason, whatever its type: an engine would wait 
 from collections.abc import Callable
 
 import msgspec
-from iwf_models import codec
 
 from iwf_interpreter.contract import DataAttributesQuery, PrepareRpcQuery, QueryType
 from iwf_interpreter.core import ExecutionState, queries
 from iwf_interpreter.loop.dialect import QueryCall, QueryReply
+from iwf_models import codec
 
 STACK_TRACE = "__stack_trace"
 """Query type by which Temporal's tools ask where a run stands."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
-from iwf_models import RetryPolicy
 from temporalio.api.command.v1 import Command as TemporalCommand
 from temporalio.api.common.v1 import ActivityType as TemporalActivityType
 from temporalio.api.common.v1 import RetryPolicy as TemporalRetryPolicy
@@ -23,6 +22,7 @@ from iwf_interpreter.core.commands import Call
 from iwf_interpreter.loop.activities import activity_input, activity_type
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.search_attributes import search_attribute_payload
+from iwf_models import RetryPolicy
 
 MAX_INPUT_BYTES = 2_000_000
 """Largest input of a call. The server's limit, 2 MiB, includes what it adds itself."""

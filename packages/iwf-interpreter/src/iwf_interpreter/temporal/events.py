@@ -8,12 +8,6 @@ next batch. Time is that of the started event: it is the same live and in a repl
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-from iwf_models import (
-    EncodedObject,
-    WorkflowErrorType,
-    WorkflowStateDecideResponse,
-    WorkflowStateStartResponse,
-)
 from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType, RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -30,6 +24,12 @@ from iwf_interpreter.core import events as facts
 from iwf_interpreter.core.calls import EXECUTE_PREFIX, WAIT_UNTIL_PREFIX
 from iwf_interpreter.loop.history import Border, Echo, Fact, Item
 from iwf_interpreter.temporal import payloads
+from iwf_models import (
+    EncodedObject,
+    WorkflowErrorType,
+    WorkflowStateDecideResponse,
+    WorkflowStateStartResponse,
+)
 
 _ECHOES = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: Echo("close", "completed"),
