@@ -1,10 +1,13 @@
 import asyncio
 import base64
+import errno
 import gzip
+import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import anyio
 import msgspec
 import pytest
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.anyio
 CONTEXT = Context(workflow_id="w", workflow_run_id="r", workflow_started_timestamp=1)
 WAIT_UNTIL = WorkflowStateStartRequest(context=CONTEXT, workflow_type="T", workflow_state_id="S")
 EXECUTE = WorkflowStateDecideRequest(context=CONTEXT, workflow_type="T", workflow_state_id="S")
+END_OF_EXECUTE = codec.encode(EXECUTE)[-20:]
 RPC = WorkflowWorkerRpcRequest(
     context=CONTEXT,
     workflow_type="T",
@@ -56,7 +60,7 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def worker(handler: Handler) -> AsyncIterator[str]:
+async def worker(handler: Handler) -> AsyncGenerator[str]:
     """A worker on a free port that answers every request with `handler`; yields its URL."""
     app = web.Application(client_max_size=2**26)
     app.router.add_route("*", "/{path:.*}", handler)
@@ -70,7 +74,7 @@ async def worker(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def raw_worker(connection: Connection) -> AsyncIterator[str]:
+async def raw_worker(connection: Connection) -> AsyncGenerator[str]:
     """A worker that does not keep to HTTP; yields its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -472,7 +476,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 )
 async def test_the_reason_is_the_status_line_of_the_worker(status_line: bytes, reason: str) -> None:
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"}}")
+        await reader.readuntil(END_OF_EXECUTE)
         writer.write(status_line + b"\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
 
@@ -511,7 +515,19 @@ async def test_nobody_listens() -> None:
                 await execute(client, f"http://127.0.0.1:{port}")
 
     assert (caught.value.status, caught.value.body) == (0, "")
-    assert "refused" in caught.value.reason or "failed" in caught.value.reason
+    assert caught.value.reason == f"{os.strerror(errno.ECONNREFUSED)} (127.0.0.1:{port})"
+
+
+async def test_a_host_without_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(*_: object, **__: object) -> list[object]:
+        raise OSError(None, "no such host")
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    async with WorkerClient() as client:
+        with pytest.raises(WorkerCallError) as caught:
+            await execute(client, "http://orders.invalid:8802")
+
+    assert caught.value.reason == "no such host (orders.invalid:8802)"
 
 
 @pytest.mark.parametrize(
@@ -527,7 +543,7 @@ async def test_nobody_listens() -> None:
 )
 async def test_a_broken_answer_counts_as_none(answer: bytes) -> None:
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"}}")
+        await reader.readuntil(END_OF_EXECUTE)
         writer.write(answer)
         await writer.drain()
 
@@ -535,6 +551,7 @@ async def test_a_broken_answer_counts_as_none(answer: bytes) -> None:
         with pytest.raises(WorkerCallError) as caught:
             await execute(client, url)
 
+    assert not isinstance(caught.value, WorkerCallTimedOut)
     assert (caught.value.status, caught.value.body) == (0, "")
     assert caught.value.reason
 
@@ -608,7 +625,7 @@ async def test_a_cancelled_call_closes_its_connection() -> None:
     closed = anyio.Event()
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"}}")
+        await reader.readuntil(END_OF_EXECUTE)
         called.set()
         assert await reader.read() == b""
         closed.set()

@@ -48,8 +48,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     omit_rpc_input_output_in_history: bool = False
     """Leave the debugging copy of an RPC's input and output out of the workflow's history."""
     fail_at_memo_incompatibility: bool = False
-    """Answer 500, rather than ask the run, when data attributes are to be read from the memo of a workflow that
-    keeps none there. For tests."""
+    """Answer 500, rather than ask the run, when data attributes are to be read from the memo of a workflow
+    that keeps none there. For tests."""
 
     def __post_init__(self) -> None:
         _check_range("max_wait_seconds", self.max_wait_seconds, 1, 3600)

@@ -163,7 +163,7 @@ class Engine(Protocol):
         ...
 
     async def search_attribute_types(self) -> Mapping[str, str] | None:
-        """Names and types of the search attributes that can be written, cached for about a minute.
+        """Names and types of the search attributes that can be written; it may lag by some seconds.
 
         `None` when the engine does not tell; values are then sent unchecked.
         """

@@ -8,6 +8,7 @@ whether it makes sense is decided by `iwf_interpreter.worker_answers`. The whole
 
 import asyncio
 import io
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -214,7 +215,12 @@ def _status_reason(status: int, phrase: str | None, body: str) -> str:
 
 def _transport_reason(error: Exception) -> str:
     """What went wrong, with the telling part first: the text of a state API keeps little of it."""
+    if isinstance(error, aiohttp.InvalidURL | aiohttp.NonHttpUrlClientError):
+        return f"not a URL of a worker: {error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
+        if cause.errno is not None and cause.errno > 0:
+            # asyncio puts its own words, and the address, in front of what the number says.
+            return f"{os.strerror(cause.errno)} ({error.host}:{error.port})"
         return f"{cause.strerror or cause} ({error.host}:{error.port})"
     return str(error) or type(error).__name__

@@ -15,8 +15,8 @@ HOST = "127.0.0.1"
 def free_port() -> int:
     """Find a port that nobody listens on, and that the system hands to nobody else for about a minute.
 
-    The connection that is made and closed here stays behind in the state TIME_WAIT. The system passes over such
-    a port when it looks for a free one, yet lets a server bind it that asks for this very number.
+    The connection that is made and closed here stays behind in the state TIME_WAIT. The system passes over
+    such a port when it looks for a free one, yet lets a server bind it that asks for this very number.
     """
     with socket.create_server((HOST, 0)) as server:
         with socket.create_connection(server.getsockname()) as client:

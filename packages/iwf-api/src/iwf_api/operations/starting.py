@@ -50,7 +50,10 @@ async def start(service: Service, request: WorkflowStartRequest) -> WorkflowStar
     _check_data_attributes(options.data_attributes or ())
     await check_all(service, options.search_attributes)
     if request.start_state_id and request.state_options is not None:
-        check_state_options(request.state_options)
+        try:
+            check_state_options(request.state_options)
+        except ValueError as error:
+            raise InvalidRequest(f"stateOptions: {error}") from error
     try:
         run_id = await service.engine.start(_start_request(service, request, options))
     except WorkflowAlreadyStarted as refusal:

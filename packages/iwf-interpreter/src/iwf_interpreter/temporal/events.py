@@ -8,6 +8,7 @@ next batch. Time is that of the started event: it is the same live and in a repl
 from collections.abc import Iterable, Iterator
 from typing import cast
 
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType, RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -137,7 +138,7 @@ class EventReader:
         return Fact(_call_failed(call_id, error_type, text))
 
 
-def _answered(call_id: str, result: payloads.PayloadsMessage) -> facts.Event:
+def _answered(call_id: str, result: Payloads) -> facts.Event:
     payload = result.payloads[0]
     if call_id.startswith(EXECUTE_PREFIX):
         return facts.ExecuteAnswered(
@@ -182,7 +183,7 @@ def _timeout_text(
     )
 
 
-def _signaled(name: str, arguments: payloads.PayloadsMessage) -> facts.Event | None:
+def _signaled(name: str, arguments: Payloads) -> facts.Event | None:
     payload = arguments.payloads[0] if arguments.payloads else None
     if not name.startswith(SYSTEM_PREFIX):
         value = EncodedObject() if payload is None else payloads.decode_or(payload, EncodedObject, None)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from google.protobuf.any_pb2 import Any as AnyMessage
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import QueryResultType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import HistoryEvent
@@ -94,7 +95,7 @@ def query_result(reply: QueryReply) -> WorkflowQueryResult:
         )
     return WorkflowQueryResult(
         result_type=QueryResultType.QUERY_RESULT_TYPE_ANSWERED,
-        answer=payloads.PayloadsMessage(payloads=[payloads.encode_raw(reply.answer)]),
+        answer=Payloads(payloads=[payloads.encode_raw(reply.answer)]),
     )
 
 

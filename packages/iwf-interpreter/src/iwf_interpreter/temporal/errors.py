@@ -1,0 +1,55 @@
+"""Temporal's failures as the engine errors of `iwf_interpreter.engine`: the one place that maps them.
+
+`temporalio` reports the end of a deadline as CANCELLED as well as DEADLINE_EXCEEDED.
+"""
+
+from temporalio.api.errordetails.v1 import QueryFailedFailure, WorkflowNotReadyFailure
+from temporalio.service import RPCError, RPCStatusCode
+
+from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
+
+TIMED_OUT = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
+"""Statuses of a call whose deadline has passed."""
+
+_NOT_STARTED_YET = "Workflow task is not scheduled yet"
+_CLOSED_UNSTARTED = "closed before WorkflowTaskStarted"
+_BAD_RUN_ID = "RunId"
+_FULL_QUERY_BUFFER = "query buffer is full"
+
+
+def engine_error(error: RPCError) -> EngineError:
+    """The engine error that a failed call means."""
+    text = error.message
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return WorkflowNotFound(text)
+    if error.status is RPCStatusCode.INVALID_ARGUMENT:
+        return WorkflowNotFound(text) if _BAD_RUN_ID in text else InvalidArgument(text)
+    if error.status in TIMED_OUT:
+        return EngineError(f"Temporal did not answer in time: {text}")
+    return EngineError(f"{error.status.name}: {text}")
+
+
+def query_error(error: RPCError) -> EngineError:
+    """The engine error that a failed query means.
+
+    A run that cannot answer now is told from a bad request by the details of the failure, which the SDK's
+    own client does not look at.
+    """
+    text = error.message
+    if _NOT_STARTED_YET in text:
+        return InvalidArgument(
+            "the workflow waits for its start delay and cannot be read before it has started"
+        )
+    if _CLOSED_UNSTARTED in text:
+        return InvalidArgument("the workflow was closed before it could start, there is nothing to read")
+    if _FULL_QUERY_BUFFER in text or _says_not_now(error):
+        return QueryFailed(text)
+    return engine_error(error)
+
+
+def _says_not_now(error: RPCError) -> bool:
+    return any(
+        detail.Is(kind.DESCRIPTOR)
+        for detail in error.grpc_status.details
+        for kind in (QueryFailedFailure, WorkflowNotReadyFailure)
+    )
