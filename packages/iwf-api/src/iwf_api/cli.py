@@ -1,5 +1,216 @@
-"""Command line of the iWF server."""
+"""The command line, `iwf-server`: `dev`, `start` and `version`.
+
+Standard output carries the banner or the JSON line and nothing else; logs go to standard error. Exit codes:
+0 stopped in order, 1 failed, 2 usage, 69 Temporal unreachable, 78 Temporal misconfigured.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+
+from iwf_api.dev.command import DevOptions, run_dev
+from iwf_api.dev.temporal_server import IWF_SEARCH_ATTRIBUTES, SEARCH_ATTRIBUTE_LIMITS
+from iwf_api.exits import ProcessError
+from iwf_api.listener import listen
+from iwf_api.server import Role, ServerOptions, running
+from iwf_api.stopping import stop_signal
+from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
+from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.temporal import InterpreterOptions
+
+_logger = logging.getLogger(__name__)
+
+_LAST_CALL_SECONDS = 0.2
+"""The connection's own threads need a moment after the last call before the interpreter may go."""
 
 
-def main() -> None:
-    """Run the command line."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit the process."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    code = 0
+    try:
+        options.run(parser, options)
+    except* ProcessError as group:
+        error = _first(group)
+        print(f"iwf-server: {error}", file=sys.stderr)
+        code = error.exit_code
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _first(group: BaseExceptionGroup[ProcessError]) -> ProcessError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ProcessError)
+    return error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="iwf-server", description="The iWF server in Python.")
+    parser.add_argument(
+        "--log-level",
+        default="WARNING",
+        choices=["DEBUG", "INFO", "WARNING", "ERROR"],
+        help="default WARNING",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_dev(commands.add_parser("dev", help="run everything on this machine, Temporal included"))
+    _add_start(commands.add_parser("start", help="run against an existing Temporal server"))
+    commands.add_parser("version", help="print the version").set_defaults(run=_version)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bind", default="127.0.0.1", metavar="HOST", help="listen address of the API")
+    parser.add_argument("--port", type=_port, default=8801, help="port of the API; 0 is any free one")
+    parser.add_argument("--namespace", default="default", help="Temporal namespace")
+    parser.add_argument("--task-queue", default=DEFAULT_TASK_QUEUE, help=f"default {DEFAULT_TASK_QUEUE}")
+    parser.add_argument(
+        "--max-cached-workflows",
+        type=_count,
+        default=LoopOptions().max_cached_workflows,
+        metavar="N",
+        help="runs kept in memory between tasks; 0 replays every task",
+    )
+
+
+def _add_dev(parser: argparse.ArgumentParser) -> None:
+    _add_common(parser)
+    parser.add_argument(
+        "--temporal-port", type=_port, default=7233, help="port of Temporal; 0 is any free one"
+    )
+    parser.add_argument("--ui-port", type=_port, default=8233, help="port of Temporal's web UI")
+    parser.add_argument("--db", type=Path, default=Path(".iwf/dev.db"), metavar="FILE", help="data file")
+    parser.add_argument("--ephemeral", action="store_true", help="keep nothing after the end")
+    parser.add_argument(
+        "--search-attribute",
+        action="append",
+        default=[],
+        type=_search_attribute,
+        metavar="NAME=TYPE",
+        help=f"register a search attribute, repeatable; TYPE is one of {', '.join(SEARCH_ATTRIBUTE_LIMITS)}",
+    )
+    parser.add_argument("--address", metavar="HOST:PORT", help="use this Temporal server and start none")
+    parser.add_argument(
+        "--output", choices=["text", "json"], default="text", help="how addresses are printed"
+    )
+    parser.set_defaults(run=_dev)
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    _add_common(parser)
+    parser.add_argument(
+        "--address", default="127.0.0.1:7233", metavar="HOST:PORT", help="the Temporal server"
+    )
+    parser.add_argument("--role", type=Role, choices=list(Role), default=Role.ALL, help="default all")
+    parser.set_defaults(run=_start)
+
+
+def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    attributes = dict(options.search_attribute)
+    for type_, limit in SEARCH_ATTRIBUTE_LIMITS.items():
+        wanted = [name for name, of in {**IWF_SEARCH_ATTRIBUTES, **attributes}.items() if of == type_]
+        if options.address is None and len(wanted) > limit:
+            parser.error(
+                f"--search-attribute: the development server holds {limit} attributes of type {type_}, "
+                f"these are {len(wanted)}: {', '.join(wanted)}"
+            )
+    _run(
+        run_dev,
+        DevOptions(
+            bind=options.bind,
+            port=options.port,
+            temporal_port=options.temporal_port,
+            ui_port=options.ui_port,
+            db=options.db,
+            ephemeral=options.ephemeral,
+            namespace=options.namespace,
+            search_attributes=attributes,
+            address=options.address,
+            interpreter=_interpreter_options(options),
+            json_output=options.output == "json",
+        ),
+    )
+
+
+def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    _run(
+        _run_start,
+        ServerOptions(
+            address=options.address,
+            namespace=options.namespace,
+            role=options.role,
+            interpreter=_interpreter_options(options),
+        ),
+        options.bind,
+        options.port,
+    )
+
+
+async def _run_start(options: ServerOptions, bind: str, port: int) -> None:
+    listening = None if options.role is Role.INTERPRETER else listen(bind, port, flag="--port")
+    async with running(options, listening):
+        where = "" if listening is None else f", API on http://{bind}:{listening.getsockname()[1]}"
+        print(
+            f"iWF server {version('iwf-api')} is ready: role {options.role}{where}, Temporal {options.address}, "
+            f"namespace {options.namespace}, task queue {options.interpreter.task_queue}",
+            flush=True,
+        )
+        await stop_signal()
+
+
+def _version(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    print(f"iwf-server {version('iwf-api')}")
+
+
+def _run(command: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    backend_options = {"use_uvloop": True} if sys.platform != "win32" else {}
+    try:
+        anyio.run(command, *arguments, backend_options=backend_options)
+    except KeyboardInterrupt:
+        # Before the signals are ours, during start-up.
+        os._exit(130)
+    finally:
+        time.sleep(_LAST_CALL_SECONDS)
+
+
+def _interpreter_options(options: argparse.Namespace) -> InterpreterOptions:
+    return InterpreterOptions(
+        task_queue=options.task_queue, loop=LoopOptions(max_cached_workflows=options.max_cached_workflows)
+    )
+
+
+def _port(text: str) -> int:
+    port = _count(text)
+    if port > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return port
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def _search_attribute(text: str) -> tuple[str, str]:
+    name, separator, type_ = text.partition("=")
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TYPE")
+    if type_ not in SEARCH_ATTRIBUTE_LIMITS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has the unknown type {type_!r}, known are {', '.join(SEARCH_ATTRIBUTE_LIMITS)}"
+        )
+    return name, type_

@@ -5,7 +5,7 @@ process logs, and it starts and stops inside a task group. Which application it 
 """
 
 import socket
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -40,7 +40,7 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listening: socket.socket, *, drain_seconds: int) -> AsyncIterator[None]:
+async def serving(app: ASGIApp, listening: socket.socket, *, drain_seconds: int) -> AsyncGenerator[None]:
     """Serve the application on the socket for as long as the context is open.
 
     Leaving it, even by cancellation, closes the socket to new connections and gives the requests in progress

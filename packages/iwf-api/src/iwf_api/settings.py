@@ -11,6 +11,11 @@ from iwf_models import WorkflowConfig
 _MAX_INT32 = 2**31 - 1
 
 
+def _check_range(name: str, value: float, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} must be from {lowest} to {highest}, not {value!r}")
+
+
 class QueryRetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often a query that a run could not answer is asked again.
 
@@ -61,8 +66,3 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if value is not None:
                 _check_range(f"default_workflow_config.{name}", value, 0, _MAX_INT32)
-
-
-def _check_range(name: str, value: float, lowest: int, highest: int) -> None:
-    if not lowest <= value <= highest:
-        raise ValueError(f"{name} must be from {lowest} to {highest}, not {value!r}")

@@ -106,9 +106,8 @@ class WorkerClient:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        session, self._session = self._open_session(), None
+        await session.close()
 
     async def wait_until(
         self, worker_url: str, request: WorkflowStateStartRequest, *, timeout_seconds: float
@@ -131,6 +130,11 @@ class WorkerClient:
         body = await self._post(worker_url, RPC_PATH, request, timeout_seconds)
         return _decoded(body, WorkflowWorkerRpcResponse) if body else WorkflowWorkerRpcResponse()
 
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the worker client is used outside of its context")
+        return self._session
+
     async def _post(self, worker_url: str, path: str, request: object, timeout_seconds: float) -> bytes:
         """Make one call and return the body of its 200 answer."""
         try:
@@ -141,11 +145,10 @@ class WorkerClient:
             raise WorkerCallTimedOut(timeout_seconds) from error
 
     async def _exchange(self, worker_url: str, path: str, data: bytes) -> bytes:
-        if self._session is None:
-            raise RuntimeError("the worker client is used outside of its context")
+        session = self._open_session()
         try:
             url, proxy = self._target(worker_url, path)
-            async with self._session.post(
+            async with session.post(
                 url,
                 data=data if len(data) <= _LARGE_BODY_BYTES else io.BytesIO(data),
                 proxy=proxy,

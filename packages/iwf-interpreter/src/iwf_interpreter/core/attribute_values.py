@@ -226,7 +226,7 @@ def _plain_value(
             return attribute.double_value or 0.0
         case SearchAttributeValueType.BOOL:
             return attribute.bool_value or False
-        case SearchAttributeValueType.KEYWORD_ARRAY:
+        case _:
             return attribute.string_array_value or []
 
 

@@ -1,0 +1,122 @@
+"""The server's parts put together in one process: engine, interpreter and API.
+
+Starts them in the order in which they need each other and stops them in the reverse order, without
+losing what is in hand. Where Temporal comes from is not known here.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
+
+import anyio
+import msgspec
+from anyio.abc import TaskStatus
+
+from iwf_api.app import create_app
+from iwf_api.dev.temporal_server import IWF_SEARCH_ATTRIBUTES
+from iwf_api.exits import BackendMisconfigured, BackendUnreachable
+from iwf_api.listener import serving
+from iwf_api.settings import ApiSettings
+from iwf_interpreter.engine import EngineError
+from iwf_interpreter.temporal import (
+    Connection,
+    InterpreterOptions,
+    TemporalEngine,
+    TemporalInterpreter,
+    connect,
+    ensure_search_attributes,
+)
+from iwf_interpreter.worker_client import WorkerClient, options_from_environment
+
+_logger = logging.getLogger(__name__)
+
+API_DRAIN_SECONDS = 2
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    API = "api"
+    INTERPRETER = "interpreter"
+    ALL = "all"
+
+
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How to connect, and what to run."""
+
+    address: str
+    """`HOST:PORT` of Temporal."""
+    namespace: str = "default"
+    role: Role = Role.ALL
+    interpreter: InterpreterOptions = InterpreterOptions()
+    api: ApiSettings = ApiSettings()
+    search_attributes: Mapping[str, str] = {}
+    """Created if they are missing, beside those of iWF."""
+    connect_within_seconds: float = 60.0
+
+
+@asynccontextmanager
+async def running(options: ServerOptions, listening: socket.socket | None) -> AsyncGenerator[None]:
+    """Run the server for as long as the context is open.
+
+    Args:
+        options: What to run.
+        listening: The API's socket; needed unless the role is `INTERPRETER`.
+
+    Raises:
+        BackendUnreachable: Temporal does not answer.
+        BackendMisconfigured: A search attribute has another type than iWF needs.
+    """
+    connection = await _connected(options)
+    await _prepared(connection, options)
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(WorkerClient(options_from_environment(os.environ)))
+        interpreter: TemporalInterpreter | None = None
+        if options.role is not Role.API:
+            interpreter = TemporalInterpreter(connection, worker, options.interpreter)
+            await stack.enter_async_context(_interpreting(interpreter))
+        if options.role is not Role.INTERPRETER:
+            assert listening is not None
+            engine = TemporalEngine(connection, task_queue=options.interpreter.task_queue, eager=interpreter)
+            app = create_app(engine, worker, options.api)
+            await stack.enter_async_context(serving(app, listening, drain_seconds=API_DRAIN_SECONDS))
+        yield
+
+
+@asynccontextmanager
+async def _interpreting(interpreter: TemporalInterpreter) -> AsyncGenerator[None]:
+    async def run(*, task_status: TaskStatus[None]) -> None:
+        # Cancelling would lose the tasks in hand; leaving the context stops the interpreter in order.
+        with anyio.CancelScope(shield=True):
+            await interpreter.run(task_status=task_status)
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(run)
+        try:
+            yield
+        finally:
+            interpreter.stop()
+
+
+async def _connected(options: ServerOptions) -> Connection:
+    pause = 0.1
+    deadline = anyio.current_time() + options.connect_within_seconds
+    while True:
+        try:
+            return await connect(options.address, namespace=options.namespace)
+        except EngineError as error:
+            if anyio.current_time() + pause > deadline:
+                raise BackendUnreachable(str(error)) from error
+            _logger.info("waiting for Temporal at %s", options.address)
+        await anyio.sleep(pause)
+        pause = min(5.0, 2 * pause)
+
+
+async def _prepared(connection: Connection, options: ServerOptions) -> None:
+    try:
+        await ensure_search_attributes(connection, {**IWF_SEARCH_ATTRIBUTES, **options.search_attributes})
+    except EngineError as error:
+        raise BackendMisconfigured(str(error)) from error
