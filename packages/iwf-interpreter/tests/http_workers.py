@@ -1,32 +1,17 @@
 """Workers on a local port, and calls to them, for the tests of the worker client."""
 
 import asyncio
-import base64
-import errno
-import gzip
-import os
-import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
-import aiohttp
-import anyio
-import msgspec
 import pytest
 from aiohttp import web
 
-from iwf_interpreter.worker_addresses import WorkerAddresses
-from iwf_interpreter.worker_client import USER_AGENT, WorkerClient, WorkerClientOptions
-from iwf_interpreter.worker_errors import WorkerCallError, WorkerCallTimedOut
+from iwf_interpreter.worker_client import WorkerClient, WorkerClientOptions
+from iwf_interpreter.worker_errors import WorkerCallError
 from iwf_models import (
     ChannelInfo,
-    CommandRequest,
-    CommandWaitingType,
     Context,
-    EncodedObject,
-    SignalCommand,
-    StateDecision,
-    StateMovement,
     WireStruct,
     WorkflowStateDecideRequest,
     WorkflowStateDecideResponse,
@@ -116,5 +101,3 @@ async def failure(
         with pytest.raises(WorkerCallError) as caught:
             await call(client, url)
     return caught.value
-
-

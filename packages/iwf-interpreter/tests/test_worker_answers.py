@@ -3,21 +3,14 @@ import pytest
 from iwf_interpreter import worker_answers
 from iwf_interpreter.worker_errors import InvalidWorkerAnswer
 from iwf_models import (
-    CommandCombination,
-    CommandRequest,
-    CommandWaitingType,
-    DeciderTriggerType,
     EncodedObject,
-    InterStateChannelCommand,
     InterStateChannelPublishing,
     KeyValue,
     RetryPolicy,
     SearchAttribute,
     SearchAttributeValueType,
-    SignalCommand,
     StateDecision,
     StateMovement,
-    TimerCommand,
     WorkflowConditionalClose,
     WorkflowConditionalCloseType,
     WorkflowStateDecideResponse,

@@ -1,41 +1,42 @@
 import asyncio
 import base64
-import errno
 import gzip
-import os
-import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
 
-import aiohttp
 import anyio
 import msgspec
 import pytest
 from aiohttp import web
+from http_workers import (
+    ALL_CALLS,
+    END_OF_EXECUTE,
+    EXECUTE,
+    RPC,
+    WAIT_UNTIL,
+    Call,
+    answering,
+    execute,
+    failure,
+    raw_worker,
+    rpc,
+    wait_until,
+    worker,
+)
 
 from iwf_interpreter.worker_addresses import WorkerAddresses
 from iwf_interpreter.worker_client import USER_AGENT, WorkerClient, WorkerClientOptions
-from iwf_interpreter.worker_errors import WorkerCallError, WorkerCallTimedOut
 from iwf_models import (
-    ChannelInfo,
     CommandRequest,
     CommandWaitingType,
-    Context,
     EncodedObject,
     SignalCommand,
     StateDecision,
     StateMovement,
     WireStruct,
-    WorkflowStateDecideRequest,
     WorkflowStateDecideResponse,
-    WorkflowStateStartRequest,
     WorkflowStateStartResponse,
-    WorkflowWorkerRpcRequest,
     WorkflowWorkerRpcResponse,
     codec,
 )
-
-from http_workers import *
 
 pytestmark = pytest.mark.anyio
 

@@ -1,41 +1,36 @@
 import asyncio
-import base64
 import errno
 import gzip
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 
 import aiohttp
 import anyio
 import msgspec
 import pytest
 from aiohttp import web
-
-from iwf_interpreter.worker_addresses import WorkerAddresses
-from iwf_interpreter.worker_client import USER_AGENT, WorkerClient, WorkerClientOptions
-from iwf_interpreter.worker_errors import WorkerCallError, WorkerCallTimedOut
-from iwf_models import (
-    ChannelInfo,
-    CommandRequest,
-    CommandWaitingType,
-    Context,
-    EncodedObject,
-    SignalCommand,
-    StateDecision,
-    StateMovement,
-    WireStruct,
-    WorkflowStateDecideRequest,
-    WorkflowStateDecideResponse,
-    WorkflowStateStartRequest,
-    WorkflowStateStartResponse,
-    WorkflowWorkerRpcRequest,
-    WorkflowWorkerRpcResponse,
-    codec,
+from http_workers import (
+    ALL_CALLS,
+    END_OF_EXECUTE,
+    EXECUTE,
+    RPC,
+    WAIT_UNTIL,
+    Call,
+    answering,
+    execute,
+    failure,
+    raw_worker,
+    wait_until,
+    worker,
 )
 
-from http_workers import *
+from iwf_interpreter.worker_client import WorkerClient, WorkerClientOptions
+from iwf_interpreter.worker_errors import WorkerCallError, WorkerCallTimedOut
+from iwf_models import (
+    EncodedObject,
+    WorkflowStateStartResponse,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -333,5 +328,3 @@ async def test_an_endless_answer_is_not_read_to_the_end() -> None:
     error = await failure(handler, execute, WorkerClientOptions(max_response_bytes=100_000))
 
     assert error.reason == "body exceeds 100000 bytes"
-
-

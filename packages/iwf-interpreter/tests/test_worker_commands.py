@@ -7,23 +7,10 @@ from iwf_models import (
     CommandRequest,
     CommandWaitingType,
     DeciderTriggerType,
-    EncodedObject,
     InterStateChannelCommand,
-    InterStateChannelPublishing,
-    KeyValue,
-    RetryPolicy,
-    SearchAttribute,
-    SearchAttributeValueType,
     SignalCommand,
-    StateDecision,
-    StateMovement,
     TimerCommand,
-    WorkflowConditionalClose,
-    WorkflowConditionalCloseType,
-    WorkflowStateDecideResponse,
-    WorkflowStateOptions,
     WorkflowStateStartResponse,
-    WorkflowWorkerRpcResponse,
     codec,
 )
 
@@ -202,5 +189,3 @@ def test_a_command_request_that_cannot_be_met_is_refused(request_: CommandReques
         worker_answers.check_wait_until(answer, registered=None)
 
     assert str(caught.value) == f"err msg: {reason}, response: {codec.encode(answer).decode()}"
-
-

@@ -32,6 +32,9 @@ ENGINE_TYPES: Mapping[SearchAttributeValueType, EngineType] = {
 }
 """The engine's type for each type of the wire; no two share one."""
 
+MAX_VALUE_BYTES = 2048
+"""Longest JSON of a value. Temporal's default limit; it terminates a run that writes a longer one."""
+
 _VALUE_FIELDS = {
     SearchAttributeValueType.KEYWORD: "string_value",
     SearchAttributeValueType.TEXT: "string_value",
@@ -132,10 +135,12 @@ def check(attribute: SearchAttribute, *, registered: Mapping[str, str] | None) -
             when the engine does not tell, and then any key passes.
 
     Raises:
-        InvalidSearchAttribute: It has no key or no type, its value is not of that type, the key is not
-            registered or has another type there, or it belongs to the server.
+        InvalidSearchAttribute: It has no key or no type, its value is not of that type or too long, the key
+            is not registered or has another type there, or it belongs to the server.
     """
     value = engine_value(attribute, now_ns=0)
+    if len(msgspec.json.encode(value.value)) > MAX_VALUE_BYTES:
+        _refuse(attribute, f"is longer than {MAX_VALUE_BYTES} bytes")
     if attribute.key in SYSTEM_SEARCH_ATTRIBUTES:
         _refuse(attribute, "belongs to the server and cannot be written")
     if registered is None:

@@ -37,7 +37,7 @@ _ECHOES = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: Echo("close", "failed"),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: Echo("close", "canceled"),
 }
-_RAW = EncodedObject(encoding="raw")
+_ERROR_TYPES = frozenset(WorkflowErrorType)
 
 
 class UnknownEvent(Exception):
@@ -163,7 +163,7 @@ def _failure_text(failure: Failure) -> tuple[str, str]:
     """Error type and text of a failed call; the engine's own failures count as failures of the API."""
     details = failure.application_failure_info.details.payloads
     error_type = failure.application_failure_info.type
-    if error_type not in WorkflowErrorType:
+    if error_type not in _ERROR_TYPES:
         error_type = WorkflowErrorType.STATE_API_FAIL_ERROR_TYPE
     if not details:
         return error_type, failure.message

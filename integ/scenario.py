@@ -1,0 +1,103 @@
+"""What the end-to-end tests share: one server under test, calls to it, and a worker per test."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import msgspec
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    ListWorkflowExecutionsRequest,
+)
+
+from iwf_interpreter.temporal import Connection
+from iwf_testkit import FakeWorker, IwfServer
+
+PREFIX = "/api/v1/workflow/"
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """Status and body of an answer."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Scenario:
+    """A server under test and a worker of one's own."""
+
+    def __init__(self, server: IwfServer, worker: FakeWorker, http: httpx.AsyncClient) -> None:
+        self.server = server
+        self.worker = worker
+        self._http = http
+
+    def new_id(self) -> str:
+        return f"wf-{uuid4()}"
+
+    async def post(self, path: str, body: object, *, raw: bytes | None = None) -> Reply:
+        """Call an endpoint; every answer must be JSON and hold no null."""
+        content = msgspec.json.encode(body) if raw is None else raw
+        answer = await self._http.post(self.server.url + PREFIX + path, content=content)
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        assert b"null" not in answer.content
+        return Reply(answer.status_code, answer.json())
+
+    async def ok(self, path: str, **body: object) -> dict[str, Any]:
+        """Call an endpoint that must succeed."""
+        reply = await self.post(path, body)
+        assert reply.status == 200, reply
+        return reply.body
+
+    async def start(
+        self, workflow_id: str | None = None, state_id: str | None = "S1", **fields: object
+    ) -> tuple[str, str]:
+        """Start a workflow on the scenario's worker; returns workflow id and run id."""
+        workflow_id = workflow_id or self.new_id()
+        request: dict[str, object] = {
+            "workflowId": workflow_id,
+            "iwfWorkflowType": "Test",
+            "iwfWorkerUrl": self.worker.url,
+            "workflowTimeoutSeconds": 60,
+            **fields,
+        }
+        if state_id is not None:
+            request["startStateId"] = state_id
+        return workflow_id, (await self.ok("start", **request))["workflowRunId"]
+
+    async def result(self, workflow_id: str, wait_seconds: int = 20) -> dict[str, Any]:
+        """Wait for the end of a workflow."""
+        return await self.ok("getWithWait", workflowId=workflow_id, waitTimeSeconds=wait_seconds)
+
+
+async def history(connection: Connection, workflow_id: str, run_id: str) -> list[HistoryEvent]:
+    """All events of a run."""
+    events: list[HistoryEvent] = []
+    token = b""
+    while True:
+        page = await connection.service.get_workflow_execution_history(
+            GetWorkflowExecutionHistoryRequest(
+                namespace=connection.namespace,
+                execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+                next_page_token=token,
+            )
+        )
+        events += page.history.events
+        token = page.next_page_token
+        if not token:
+            return events
+
+
+async def all_runs(connection: Connection) -> list[tuple[str, str]]:
+    """Workflow id and run id of every run of the namespace."""
+    runs: list[tuple[str, str]] = []
+    token = b""
+    while True:
+        page = await connection.service.list_workflow_executions(
+            ListWorkflowExecutionsRequest(namespace=connection.namespace, next_page_token=token)
+        )
+        runs += [(found.execution.workflow_id, found.execution.run_id) for found in page.executions]
+        token = page.next_page_token
+        if not token:
+            return runs
