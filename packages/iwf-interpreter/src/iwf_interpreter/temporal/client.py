@@ -43,7 +43,7 @@ from iwf_interpreter.engine import (
 )
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.connection import Connection
-from iwf_interpreter.temporal.errors import engine_error, query_error
+from iwf_interpreter.temporal.errors import TIMED_OUT, engine_error, query_error, waits_for_its_start
 from iwf_interpreter.temporal.outcomes import STATUSES, read_outcome, wait_for_outcome
 from iwf_interpreter.temporal.search_attributes import RegisteredSearchAttributes, search_attribute_payload
 from iwf_models import EncodedObject, IDReusePolicy, WorkflowRetryPolicy
@@ -141,6 +141,8 @@ class TemporalEngine:
         try:
             response = await self._connection.service.query_workflow(request, timeout=_CALL_TIMEOUT)
         except RPCError as error:
+            if error.status in TIMED_OUT and await self._waits_for_its_start(workflow_id, run_id):
+                raise waits_for_its_start() from error
             raise query_error(error) from error
         return payloads.decode(response.query_result.payloads[0], answer_type)
 
@@ -227,6 +229,11 @@ class TemporalEngine:
 
     async def search_attribute_types(self) -> Mapping[str, str] | None:
         return await self._registered.types()
+
+    async def _waits_for_its_start(self, workflow_id: str, run_id: str) -> bool:
+        """Whether the run has a start delay, or a schedule, that has not passed."""
+        info = (await self._describe(workflow_id, run_id)).workflow_execution_info
+        return info.execution_time.ToMilliseconds() > time.time() * 1000
 
     async def _describe(self, workflow_id: str, run_id: str) -> DescribeWorkflowExecutionResponse:
         request = DescribeWorkflowExecutionRequest(

@@ -150,7 +150,7 @@ def _fail(command: commands.FailRun) -> TemporalCommand:
     detail = command.text if command.outputs is None else command.outputs
     fail = TemporalCommand(command_type=CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION)
     fail.fail_workflow_execution_command_attributes.failure.CopyFrom(
-        failure(command.error_type, command.text or command.error_type, *([] if detail is None else [detail]))
+        failure(command.error_type, command.text or "", *([] if detail is None else [detail]))
     )
     return fail
 

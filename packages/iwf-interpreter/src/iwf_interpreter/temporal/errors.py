@@ -37,14 +37,17 @@ def query_error(error: RPCError) -> EngineError:
     """
     text = error.message
     if _NOT_STARTED_YET in text:
-        return InvalidArgument(
-            "the workflow waits for its start delay and cannot be read before it has started"
-        )
+        return waits_for_its_start()
     if _CLOSED_UNSTARTED in text:
         return InvalidArgument("the workflow was closed before it could start, there is nothing to read")
     if _FULL_QUERY_BUFFER in text or _says_not_now(error):
         return QueryFailed(text)
     return engine_error(error)
+
+
+def waits_for_its_start() -> InvalidArgument:
+    """A run cannot be read during its start delay."""
+    return InvalidArgument("the workflow waits for its start delay and cannot be read before it has started")
 
 
 def _says_not_now(error: RPCError) -> bool:

@@ -1,0 +1,88 @@
+"""Replay: the same history gives the same state and commands, however it is cut into tasks."""
+
+import random
+from collections.abc import Iterator, Sequence
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from iwf_interpreter.core import Command, ExecutionState, snapshot
+from iwf_interpreter.loop.runs import Run
+from iwf_interpreter.temporal import Connection
+from iwf_interpreter.temporal.events import EventReader
+from iwf_testkit import go_to, wait_for
+from scenario import Scenario, all_runs, history
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+
+_CUTS_PER_HISTORY = 20
+_LOSES_CACHE = 0.4
+
+
+def tasks(events: Sequence[HistoryEvent]) -> Iterator[tuple[int, int]]:
+    """Index borders of the events that each completed task brought: `events[begin:end]`."""
+    begin = 0
+    for index, event in enumerate(events[:-1]):
+        completed = events[index + 1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED and completed:
+            yield begin, index + 1
+            begin = index + 1
+
+
+def straight(workflow_id: str, run_id: str, events: Sequence[HistoryEvent]) -> list[list[Command]]:
+    """Commands of every task when each one is fed to the same core in turn."""
+    run = Run(EventReader(workflow_id, run_id))
+    return [run.feed(events[begin:end]) for begin, end in tasks(events)]
+
+
+def cut(
+    workflow_id: str, run_id: str, events: Sequence[HistoryEvent], chance: random.Random
+) -> tuple[list[list[Command]], ExecutionState | None]:
+    """The same when the core is lost before some of the tasks and rebuilt from the start."""
+    run = Run(EventReader(workflow_id, run_id))
+    commands: list[list[Command]] = []
+    for begin, end in tasks(events):
+        if chance.random() < _LOSES_CACHE:
+            run = Run(EventReader(workflow_id, run_id))
+            commands.append(run.feed(events[:end]))
+        else:
+            commands.append(run.feed(events[begin:end]))
+    return commands, run.state if commands else None
+
+
+async def test_history_with_every_kind_of_event_replays(scenario: Scenario, connection: Connection) -> None:
+    scenario.worker.script("S1.waitUntil", wait_for(timers=(1,), signals=("go",)))
+    scenario.worker.script("S1.execute", go_to("S2"))
+    workflow_id, run_id = await scenario.start()
+    await scenario.ok(
+        "searchattributes/set",
+        workflowId=workflow_id,
+        searchAttributes=[{"key": "CustomIntField", "valueType": "INT", "integerValue": 1}],
+    )
+    await scenario.result(workflow_id)
+
+    events = await history(connection, workflow_id, run_id)
+
+    assert len(straight(workflow_id, run_id, events)) > 3
+
+
+async def test_every_history_replays(connection: Connection) -> None:
+    """Runs last: the histories of all other tests."""
+    runs = await all_runs(connection)
+    replayed = 0
+    for workflow_id, run_id in runs:
+        events = await history(connection, workflow_id, run_id)
+        # The whole history, its end included, must agree with what the core asks for.
+        whole = Run(EventReader(workflow_id, run_id))
+        whole.feed(events)
+        expected = straight(workflow_id, run_id, events)
+        replayed += len(expected)
+        chance = random.Random(run_id)
+        for _ in range(_CUTS_PER_HISTORY):
+            commands, state = cut(workflow_id, run_id, events, chance)
+            assert commands == expected, workflow_id
+            if state is not None:
+                assert snapshot.decode(snapshot.encode(state)) == whole.state
+    print(f"{len(runs)} histories with {replayed} tasks replayed")
+    assert replayed > len(runs) / 2
