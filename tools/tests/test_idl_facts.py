@@ -113,16 +113,17 @@ def test_check_shows_what_is_stale(tmp_path: Path) -> None:
             "Odd: required but not described: ['b']",
             id="required-unknown",
         ),
-        pytest.param(
-            "{type: object, properties: {a: {}}}", "Odd.a: no type", id="field-without-type"
-        ),
+        pytest.param("{type: object, properties: {a: {}}}", "Odd.a: no type", id="field-without-type"),
         pytest.param(
             "{type: object, properties: {a: {type: string, enum: [X]}}}", "Odd.a: no type", id="enum-in-place"
         ),
     ],
 )
 def test_what_facts_cannot_express_is_refused(tmp_path: Path, schema: str, complaint: str) -> None:
-    document, out = write_document(tmp_path, f"components: {{schemas: {{Odd: {schema}}}}}"), tmp_path / "facts"
+    document, out = (
+        write_document(tmp_path, f"components: {{schemas: {{Odd: {schema}}}}}"),
+        tmp_path / "facts",
+    )
 
     result = run("extract", document, out)
 

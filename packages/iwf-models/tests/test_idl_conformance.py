@@ -10,11 +10,12 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 
-import iwf_models
 import msgspec
 import pytest
-from iwf_models import WireStruct
 from msgspec import inspect
+
+import iwf_models
+from iwf_models import WireStruct
 
 FACTS_FILE = Path(__file__).with_name("idl_facts.json")
 TOOL = Path(__file__).parents[3] / "tools" / "idl_facts.py"

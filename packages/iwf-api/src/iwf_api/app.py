@@ -1,8 +1,8 @@
 """The HTTP application: bodies in, operations, bodies out.
 
 No operation knows HTTP: this module reads a body, hands the request to its operation and writes the
-answer, the same way for all of them. Endpoints are bare ASGI callables, since request objects and middleware cost more
-than most operations here. What must stay true: every answer that is not 200 is a JSON `ErrorResponse`,
+answer, the same way for all of them. Endpoints are bare ASGI callables, since request objects and
+middleware cost more than most operations here. What must stay true: every answer that is not 200 is a JSON `ErrorResponse`,
 whatever went wrong.
 """
 

@@ -16,17 +16,26 @@ from pathlib import Path
 import anyio
 
 from iwf_api.dev.command import DevOptions, run_dev
-from iwf_api.dev.temporal_server import IWF_SEARCH_ATTRIBUTES, SEARCH_ATTRIBUTE_LIMITS
+from iwf_api.dev.search_attributes import (
+    SEARCH_ATTRIBUTE_LIMITS,
+    InvalidSearchAttribute,
+    check_room,
+    declared_once,
+    parse_search_attribute,
+)
 from iwf_api.exits import ProcessError
-from iwf_api.listener import listen
+from iwf_api.listener import base_url, listen
 from iwf_api.server import Role, ServerOptions, running
-from iwf_api.stopping import stop_signal
+from iwf_api.stopping import stop_signals
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
 from iwf_interpreter.loop.tasks import LoopOptions
 from iwf_interpreter.temporal import InterpreterOptions
 
 _logger = logging.getLogger(__name__)
 
+_TEMPORAL_PORT = 7233
+_UI_PORT = 8233
+_DATA_FILE = Path(".iwf/dev.db")
 _LAST_CALL_SECONDS = 0.2
 """The connection's own threads need a moment after the last call before the interpreter may go."""
 
@@ -74,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bind", default="127.0.0.1", metavar="HOST", help="listen address of the API")
-    parser.add_argument("--port", type=_port, default=8801, help="port of the API; 0 is any free one")
+    parser.add_argument(
+        "--port", type=_port, default=8801, help="port of the API, default 8801; 0 is any free one"
+    )
     parser.add_argument("--namespace", default="default", help="Temporal namespace")
     parser.add_argument("--task-queue", default=DEFAULT_TASK_QUEUE, help=f"default {DEFAULT_TASK_QUEUE}")
     parser.add_argument(
@@ -88,12 +99,19 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_dev(parser: argparse.ArgumentParser) -> None:
     _add_common(parser)
+    # Their defaults are filled in later, to tell whether they were given.
     parser.add_argument(
-        "--temporal-port", type=_port, default=7233, help="port of Temporal; 0 is any free one"
+        "--temporal-port",
+        type=_port,
+        metavar="PORT",
+        help=f"port of Temporal, default {_TEMPORAL_PORT}; 0 is any free one",
     )
-    parser.add_argument("--ui-port", type=_port, default=8233, help="port of Temporal's web UI")
-    parser.add_argument("--db", type=Path, default=Path(".iwf/dev.db"), metavar="FILE", help="data file")
-    parser.add_argument("--ephemeral", action="store_true", help="keep nothing after the end")
+    parser.add_argument(
+        "--ui-port", type=_port, metavar="PORT", help=f"port of Temporal's web UI, default {_UI_PORT}"
+    )
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--db", type=Path, metavar="FILE", help=f"data file, default {_DATA_FILE}")
+    data.add_argument("--ephemeral", action="store_true", help="keep nothing after the end")
     parser.add_argument(
         "--search-attribute",
         action="append",
@@ -119,23 +137,24 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 
 
 def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    attributes = dict(options.search_attribute)
-    for type_, limit in SEARCH_ATTRIBUTE_LIMITS.items():
-        wanted = [name for name, of in {**IWF_SEARCH_ATTRIBUTES, **attributes}.items() if of == type_]
-        if options.address is None and len(wanted) > limit:
-            parser.error(
-                f"--search-attribute: the development server holds {limit} attributes of type {type_}, "
-                f"these are {len(wanted)}: {', '.join(wanted)}"
-            )
+    if options.address is not None:
+        for flag in ("--db", "--ephemeral", "--temporal-port", "--ui-port"):
+            if getattr(options, flag.strip("-").replace("-", "_")) not in (None, False):
+                parser.error(f"{flag} has no meaning with --address")
+    try:
+        attributes = declared_once(options.search_attribute)
+        if options.address is None:
+            check_room(attributes)
+    except InvalidSearchAttribute as error:
+        parser.error(f"--search-attribute: {error}")
     _run(
         run_dev,
         DevOptions(
             bind=options.bind,
             port=options.port,
-            temporal_port=options.temporal_port,
-            ui_port=options.ui_port,
-            db=options.db,
-            ephemeral=options.ephemeral,
+            temporal_port=_TEMPORAL_PORT if options.temporal_port is None else options.temporal_port,
+            ui_port=_UI_PORT if options.ui_port is None else options.ui_port,
+            db=None if options.ephemeral else options.db or _DATA_FILE,
             namespace=options.namespace,
             search_attributes=attributes,
             address=options.address,
@@ -161,14 +180,15 @@ def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 async def _run_start(options: ServerOptions, bind: str, port: int) -> None:
     listening = None if options.role is Role.INTERPRETER else listen(bind, port, flag="--port")
-    async with running(options, listening):
-        where = "" if listening is None else f", API on http://{bind}:{listening.getsockname()[1]}"
+    async with stop_signals() as stop, running(options, listening):
+        where = "" if listening is None else f", API on {base_url(listening)}"
         print(
-            f"iWF server {version('iwf-api')} is ready: role {options.role}{where}, Temporal {options.address}, "
-            f"namespace {options.namespace}, task queue {options.interpreter.task_queue}",
+            f"iWF server {version('iwf-api')} is ready: role {options.role}{where}, "
+            f"Temporal {options.address}, namespace {options.namespace}, "
+            f"task queue {options.interpreter.task_queue}",
             flush=True,
         )
-        await stop_signal()
+        await stop.wait()
 
 
 def _version(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -206,11 +226,7 @@ def _count(text: str) -> int:
 
 
 def _search_attribute(text: str) -> tuple[str, str]:
-    name, separator, type_ = text.partition("=")
-    if not name or not separator:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=TYPE")
-    if type_ not in SEARCH_ATTRIBUTE_LIMITS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} has the unknown type {type_!r}, known are {', '.join(SEARCH_ATTRIBUTE_LIMITS)}"
-        )
-    return name, type_
+    try:
+        return parse_search_attribute(text)
+    except InvalidSearchAttribute as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -4,6 +4,7 @@ uvicorn is meant to own its process. Here it does not: signals are not its busin
 process logs, and it starts and stops inside a task group. Which application it serves is not known here.
 """
 
+import ipaddress
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -37,6 +38,20 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
         raise CannotListen(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another port with {flag}"
         ) from error
+
+
+def base_url(listening: socket.socket) -> str:
+    """The URL under which this machine reaches the socket, also when it listens on all interfaces."""
+    host, port = listening.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://{address}:{port}" if address.version == 4 else f"http://[{address}]:{port}"
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine can reach the socket."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
 @asynccontextmanager

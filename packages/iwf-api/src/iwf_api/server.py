@@ -16,10 +16,11 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from iwf_api.app import create_app
-from iwf_api.dev.temporal_server import IWF_SEARCH_ATTRIBUTES
+from iwf_api.draining import LongPollDrain
 from iwf_api.exits import BackendMisconfigured, BackendUnreachable
-from iwf_api.listener import serving
+from iwf_api.listener import is_loopback, serving
 from iwf_api.settings import ApiSettings
+from iwf_interpreter.contract import EXECUTING_STATE_IDS_ATTRIBUTE, WORKFLOW_TYPE_ATTRIBUTE
 from iwf_interpreter.engine import EngineError
 from iwf_interpreter.temporal import (
     Connection,
@@ -33,7 +34,11 @@ from iwf_interpreter.worker_client import WorkerClient, options_from_environment
 
 _logger = logging.getLogger(__name__)
 
-API_DRAIN_SECONDS = 2
+REQUIRED_SEARCH_ATTRIBUTES: Mapping[str, str] = {
+    WORKFLOW_TYPE_ATTRIBUTE: "Keyword",
+    EXECUTING_STATE_IDS_ATTRIBUTE: "KeywordList",
+}
+"""What the interpreter writes, so what the namespace must have."""
 
 
 class Role(StrEnum):
@@ -54,8 +59,11 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     interpreter: InterpreterOptions = InterpreterOptions()
     api: ApiSettings = ApiSettings()
     search_attributes: Mapping[str, str] = {}
-    """Created if they are missing, beside those of iWF."""
+    """Created if they are missing, beside those that the interpreter needs."""
     connect_within_seconds: float = 60.0
+    """How long to wait for Temporal."""
+    drain_seconds: int = 30
+    """How long requests in progress may go on when the server stops. Long polls are answered at once."""
 
 
 @asynccontextmanager
@@ -68,7 +76,7 @@ async def running(options: ServerOptions, listening: socket.socket | None) -> As
 
     Raises:
         BackendUnreachable: Temporal does not answer.
-        BackendMisconfigured: A search attribute has another type than iWF needs.
+        BackendMisconfigured: A search attribute has another type than is needed, or cannot be created.
     """
     connection = await _connected(options)
     await _prepared(connection, options)
@@ -80,9 +88,14 @@ async def running(options: ServerOptions, listening: socket.socket | None) -> As
             await stack.enter_async_context(_interpreting(interpreter))
         if options.role is not Role.INTERPRETER:
             assert listening is not None
+            if not is_loopback(listening):
+                _logger.warning(
+                    "the API can be reached from other machines, and lets everybody do everything"
+                )
             engine = TemporalEngine(connection, task_queue=options.interpreter.task_queue, eager=interpreter)
-            app = create_app(engine, worker, options.api)
-            await stack.enter_async_context(serving(app, listening, drain_seconds=API_DRAIN_SECONDS))
+            app = LongPollDrain(create_app(engine, worker, options.api))
+            await stack.enter_async_context(serving(app, listening, drain_seconds=options.drain_seconds))
+            stack.callback(app.drain)
         yield
 
 
@@ -117,6 +130,8 @@ async def _connected(options: ServerOptions) -> Connection:
 
 async def _prepared(connection: Connection, options: ServerOptions) -> None:
     try:
-        await ensure_search_attributes(connection, {**IWF_SEARCH_ATTRIBUTES, **options.search_attributes})
+        await ensure_search_attributes(
+            connection, {**REQUIRED_SEARCH_ATTRIBUTES, **options.search_attributes}
+        )
     except EngineError as error:
         raise BackendMisconfigured(str(error)) from error

@@ -3,25 +3,50 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import anyio
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-async def stop_signal() -> None:
-    """Return at the first SIGINT or SIGTERM; from then on another one ends the process at once.
+class StopSignal:
+    """The wish that the process stops."""
 
-    The exit code of that is 128 plus the signal's number, as shells report it.
-    """
-    stopping = anyio.Event()
+    def __init__(self, starting: anyio.CancelScope) -> None:
+        self._starting = starting
+        self._is_waited_for = False
+        self._stopping = anyio.Event()
 
-    def handle(number: signal.Signals) -> None:
-        if stopping.is_set():
+    async def wait(self) -> None:
+        """Return at the first signal."""
+        self._is_waited_for = True
+        await self._stopping.wait()
+
+    def handle(self, number: signal.Signals) -> None:
+        """React to a signal: stop in order or, the second time, at once."""
+        if self._stopping.is_set():
             os._exit(128 + number)
-        stopping.set()
+        self._stopping.set()
+        if not self._is_waited_for:
+            self._starting.cancel()
 
+
+@asynccontextmanager
+async def stop_signals() -> AsyncGenerator[StopSignal]:
+    """Handle SIGINT and SIGTERM for as long as the context is open.
+
+    The first signal ends `StopSignal.wait`. When it comes before anybody waits, during start-up, the body of
+    the context is cancelled instead. A second one exits with 128 plus its number, as shells report it.
+    """
     loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, handle, number)
-    await stopping.wait()
+    with anyio.CancelScope() as starting:
+        stop = StopSignal(starting)
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stop.handle, number)
+        try:
+            yield stop
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)

@@ -16,7 +16,6 @@ import msgspec
 from aiohttp import web
 
 from iwf_models import (
-    WireStruct,
     WorkflowStateDecideRequest,
     WorkflowStateDecideResponse,
     WorkflowStateStartRequest,
@@ -60,6 +59,9 @@ class WorkerCall(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
 
 
+CallFilter: TypeAlias = str | Callable[[WorkerCall], bool]
+
+
 class UnexpectedCalls(AssertionError):
     """The calls that a test waited for did not come."""
 
@@ -74,6 +76,9 @@ class FakeWorker:
         ...  # start a workflow with worker.url
         await worker.wait_for_calls("S1.execute", 2)
     ```
+
+    Leaving the context fails the test with an exception group when a call could not be read, or when a
+    function of the script raised. The server under test saw a status 500 then.
     """
 
     def __init__(self) -> None:
@@ -83,6 +88,7 @@ class FakeWorker:
         """Every call, in order of arrival."""
         self._scripts: dict[str, Sequence[ScriptItem]] = {}
         self._seen: dict[str, int] = defaultdict(int)
+        self._errors: list[Exception] = []
         self._arrived = anyio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -106,6 +112,8 @@ class FakeWorker:
     ) -> None:
         assert self._runner is not None
         await self._runner.cleanup()
+        if self._errors and exc_value is None:
+            raise ExceptionGroup("the fake worker could not answer", self._errors)
 
     def script(self, key: str, *answers: ScriptItem) -> None:
         """Say what is answered.
@@ -120,61 +128,61 @@ class FakeWorker:
         self._scripts[key] = answers
         self._seen[key] = 0
 
-    def calls_of(self, key: str) -> list[WorkerCall]:
-        """The calls of a key, in order of arrival."""
-        return [call for call in self.calls if key in _keys(call.key)]
+    def calls_of(self, key: CallFilter) -> list[WorkerCall]:
+        """The calls of a script key, or those that a function picks, in order of arrival."""
+        if isinstance(key, str):
+            return [call for call in self.calls if key in _keys(call.key)]
+        return [call for call in self.calls if key(call)]
 
     async def wait_for_calls(
-        self, key: str, count: int = 1, *, timeout_seconds: float = 10.0
+        self, key: CallFilter, count: int = 1, *, timeout_seconds: float = 10.0
     ) -> list[WorkerCall]:
         """Wait until that many calls of a key have arrived, and return them.
+
+        Args:
+            key: A script key, or a function that picks calls.
+            count: How many at least.
+            timeout_seconds: How long to wait for them.
 
         Raises:
             UnexpectedCalls: They have not within the time.
         """
         with anyio.move_on_after(timeout_seconds):
-            while len(self.calls_of(key)) < count:
-                self._arrived = anyio.Event()
+            while len(found := self.calls_of(key)) < count:
                 await self._arrived.wait()
-            return self.calls_of(key)
+            return found
         raise UnexpectedCalls(
             f"{count} calls of {key!r} did not come within {timeout_seconds:g} seconds, "
             f"there were: {[call.key for call in self.calls]}"
         )
 
     async def _wait_until(self, http: web.Request) -> web.StreamResponse:
-        request = codec.decode(await http.read(), WorkflowStateStartRequest)
-        key = f"{request.context.state_execution_id}.waitUntil"
-        return await self._answer(http, key, request, WorkflowStateStartResponse())
+        return await self._serve(http, WorkflowStateStartRequest, WorkflowStateStartResponse())
 
     async def _execute(self, http: web.Request) -> web.StreamResponse:
-        request = codec.decode(await http.read(), WorkflowStateDecideRequest)
-        key = f"{request.context.state_execution_id}.execute"
-        return await self._answer(http, key, request, graceful_complete())
+        return await self._serve(http, WorkflowStateDecideRequest, graceful_complete())
 
     async def _rpc(self, http: web.Request) -> web.StreamResponse:
-        request = codec.decode(await http.read(), WorkflowWorkerRpcRequest)
-        return await self._answer(http, f"rpc.{request.rpc_name}", request, WorkflowWorkerRpcResponse())
+        return await self._serve(http, WorkflowWorkerRpcRequest, WorkflowWorkerRpcResponse())
 
-    async def _answer(
-        self, http: web.Request, key: str, request: WorkerRequest, default: WorkerAnswer
+    async def _serve(
+        self, http: web.Request, request_type: type[WorkerRequest], default: WorkerAnswer
     ) -> web.StreamResponse:
-        self.calls.append(WorkerCall(key=key, request=request, headers=dict(http.headers)))
-        self._arrived.set()
-        item = self._next_item(key) or default
-        answer = item if isinstance(item, WireStruct | Answer) else item(request)
-        if isinstance(answer, WireStruct):
-            return _json(200, answer)
-        if answer.delay_seconds:
-            await anyio.sleep(answer.delay_seconds)
-        if answer.gate is not None:
-            await answer.gate.wait()
-        if answer.drop:
-            assert http.transport is not None
-            http.transport.abort()
-        if answer.text is not None:
-            return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
-        return _json(answer.status, answer.body or {})
+        body = await http.read()
+        try:
+            call = _call(codec.decode(body, request_type), http.headers)
+            self._record(call)
+            item = self._next_item(call.key) or default
+            answer = item(call.request) if callable(item) else item
+        except Exception as error:
+            self._errors.append(error)
+            return web.Response(status=500, text=repr(error))
+        return await _response(http, answer if isinstance(answer, Answer) else Answer(body=answer))
+
+    def _record(self, call: WorkerCall) -> None:
+        self.calls.append(call)
+        arrived, self._arrived = self._arrived, anyio.Event()
+        arrived.set()
 
     def _next_item(self, key: str) -> ScriptItem | None:
         for candidate in _keys(key):
@@ -186,13 +194,33 @@ class FakeWorker:
         return None
 
 
+async def _response(http: web.Request, answer: Answer) -> web.StreamResponse:
+    await anyio.sleep(answer.delay_seconds)
+    if answer.gate is not None:
+        await answer.gate.wait()
+    if answer.drop:
+        assert http.transport is not None
+        http.transport.abort()
+    if answer.text is not None:
+        return web.Response(status=answer.status, text=answer.text, content_type=answer.content_type)
+    body = codec.encode({} if answer.body is None else answer.body)
+    return web.Response(status=answer.status, body=body, content_type=answer.content_type)
+
+
+def _call(request: WorkerRequest, headers: Mapping[str, str]) -> WorkerCall:
+    match request:
+        case WorkflowStateStartRequest():
+            key = f"{request.context.state_execution_id}.waitUntil"
+        case WorkflowStateDecideRequest():
+            key = f"{request.context.state_execution_id}.execute"
+        case WorkflowWorkerRpcRequest():
+            key = f"rpc.{request.rpc_name}"
+    return WorkerCall(key=key, request=request, headers=dict(headers))
+
+
 def _keys(call_key: str) -> tuple[str, ...]:
     """The script keys that a call answers to, the most specific first."""
     subject, _, api = call_key.rpartition(".")
     if subject == "rpc":
         return (call_key,)
     return (call_key, f"{subject.rpartition('-')[0]}.{api}", f"*.{api}")
-
-
-def _json(status: int, body: object) -> web.Response:
-    return web.Response(status=status, body=codec.encode(body), content_type="application/json")

@@ -4,19 +4,25 @@ import os
 import socket
 import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 import anyio
 import msgspec
 
-from iwf_api.dev.lock import data_file_lock, describe_holder
+from iwf_api.dev.lock import data_file_lock
 from iwf_api.dev.ports import HOST, free_port, port_for_child
+from iwf_api.dev.search_attributes import IWF_SEARCH_ATTRIBUTES
 from iwf_api.dev.temporal_server import TemporalDevServer, TemporalServerOptions
-from iwf_api.listener import listen
+from iwf_api.listener import CannotListen, base_url, listen
 from iwf_api.server import ServerOptions, running
-from iwf_api.stopping import stop_signal
-from iwf_interpreter.temporal import InterpreterOptions
+from iwf_api.stopping import StopSignal, stop_signals
+from iwf_interpreter.temporal import InterpreterOptions, ProtocolOptions
+
+_DRAIN_SECONDS = 2
+"""Somebody is waiting for the prompt to come back."""
+_POLL_SECONDS = 3.0
+"""As short as it may be: stopping waits for the open polls."""
 
 
 class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,8 +32,8 @@ class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     temporal_port: int
     ui_port: int
-    db: Path
-    ephemeral: bool
+    db: Path | None
+    """`None` keeps nothing after the end."""
     namespace: str
     search_attributes: Mapping[str, str]
     address: str | None
@@ -52,73 +58,95 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 async def run_dev(options: DevOptions) -> None:
     """Run until a signal says to stop; raises `ProcessError` when something is in the way."""
-    with ExitStack() as held:
-        listening = held.enter_context(listen(options.bind, options.port, flag="--port"))
-        api = f"http://{options.bind}:{listening.getsockname()[1]}"
+    async with stop_signals() as stop:
         if options.address is not None:
-            await _run(options, listening, _addresses(options, api, options.address), None, None)
-            return
-        if options.ephemeral:
+            await _run_with_existing(options, options.address, stop)
+        else:
+            await _run_with_own(options, stop)
+
+
+async def _run_with_existing(options: DevOptions, address: str, stop: StopSignal) -> None:
+    with listen(options.bind, options.port, flag="--port") as listening:
+        addresses = _addresses(options, listening, address)
+        async with running(_server_options(options, address), listening):
+            _announce(options, addresses)
+            await stop.wait()
+
+
+async def _run_with_own(options: DevOptions, stop: StopSignal) -> None:
+    with ExitStack() as held:
+        if options.db is None:
             folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="iwf-dev-")))
-            db, lock, log = None, None, folder / "temporal.log"
+            db, lock = None, None
         else:
             db = options.db.resolve()
-            lock, log = held.enter_context(data_file_lock(db)), db.parent / "temporal.log"
-        temporal = TemporalServerOptions(
-            port=port_for_child(options.temporal_port, flag="--temporal-port"),
-            http_port=free_port(),
-            metrics_port=free_port(),
-            ui_port=port_for_child(options.ui_port, flag="--ui-port"),
-            db=db,
-            log=log,
-            namespace=options.namespace,
-            search_attributes=options.search_attributes,
+            folder, lock = db.parent, held.enter_context(data_file_lock(db))
+        listening = held.enter_context(listen(options.bind, options.port, flag="--port"))
+        temporal = _temporal_options(options, db, folder / "temporal.log")
+        server = TemporalDevServer(temporal)
+        addresses = msgspec.structs.replace(
+            _addresses(options, listening, server.address),
+            ui=f"http://{HOST}:{temporal.ui_port}",
+            temporal_metrics=f"http://{HOST}:{temporal.metrics_port}/metrics",
+            temporal_log=str(temporal.log),
+            db=None if db is None else str(db),
         )
-        async with TemporalDevServer(temporal) as server:
-            addresses = msgspec.structs.replace(
-                _addresses(options, api, server.address),
-                ui=f"http://{HOST}:{temporal.ui_port}",
-                temporal_metrics=f"http://{HOST}:{temporal.metrics_port}/metrics",
-                temporal_pid=server.pid,
-                temporal_log=str(log),
-                db=None if db is None else str(db),
-            )
-            await _run(options, listening, addresses, server, lock)
-
-
-async def _run(
-    options: DevOptions,
-    listening: socket.socket,
-    addresses: Addresses,
-    server: TemporalDevServer | None,
-    lock: Path | None,
-) -> None:
-    server_options = ServerOptions(
-        address=addresses.temporal,
-        namespace=options.namespace,
-        interpreter=options.interpreter,
-        search_attributes=options.search_attributes,
-    )
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running(server_options, listening))
         if lock is not None:
-            describe_holder(lock, f"process {os.getpid()}, iWF API {addresses.api}, UI {addresses.ui}")
-        print(_json(addresses) if options.json_output else _banner(addresses), flush=True)
-        async with anyio.create_task_group() as watching:
-            if server is not None:
-                watching.start_soon(server.wait)
-            await stop_signal()
+            places = f"API {addresses.api}, Temporal {addresses.temporal}, UI {addresses.ui}"
+            lock.describe_holder(f"process {os.getpid()} ({places})")
+        async with server, anyio.create_task_group() as watching:
+            watching.start_soon(server.wait)
+            async with running(_server_options(options, server.address), listening):
+                _announce(options, msgspec.structs.replace(addresses, temporal_pid=server.pid))
+                await stop.wait()
             watching.cancel_scope.cancel()
 
 
-def _addresses(options: DevOptions, api: str, temporal: str) -> Addresses:
+def _temporal_options(options: DevOptions, db: Path | None, log: Path) -> TemporalServerOptions:
+    try:
+        port = port_for_child(options.temporal_port, flag="--temporal-port")
+    except CannotListen as error:
+        address = f"{HOST}:{options.temporal_port}"
+        raise CannotListen(
+            f"{error}, or use the Temporal that runs there with --address {address}"
+        ) from error
+    return TemporalServerOptions(
+        port=port,
+        http_port=free_port(),
+        metrics_port=free_port(),
+        ui_port=port_for_child(options.ui_port, flag="--ui-port"),
+        db=db,
+        log=log,
+        namespace=options.namespace,
+        search_attributes=options.search_attributes,
+    )
+
+
+def _server_options(options: DevOptions, address: str) -> ServerOptions:
+    loop = msgspec.structs.replace(options.interpreter.loop, drain_seconds=_DRAIN_SECONDS)
+    return ServerOptions(
+        address=address,
+        namespace=options.namespace,
+        interpreter=msgspec.structs.replace(
+            options.interpreter, loop=loop, protocol=ProtocolOptions(poll_seconds=_POLL_SECONDS)
+        ),
+        search_attributes={**IWF_SEARCH_ATTRIBUTES, **options.search_attributes},
+        drain_seconds=_DRAIN_SECONDS,
+    )
+
+
+def _addresses(options: DevOptions, listening: socket.socket, temporal: str) -> Addresses:
     return Addresses(
-        api=api,
+        api=base_url(listening),
         temporal=temporal,
         namespace=options.namespace,
         task_queue=options.interpreter.task_queue,
         pid=os.getpid(),
     )
+
+
+def _announce(options: DevOptions, addresses: Addresses) -> None:
+    print(_json(addresses) if options.json_output else _banner(addresses), flush=True)
 
 
 def _json(addresses: Addresses) -> str:

@@ -17,36 +17,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import anyio
 import msgspec
 
 from iwf_api.dev import tether
 from iwf_api.dev.ports import HOST
+from iwf_api.dev.search_attributes import IWF_SEARCH_ATTRIBUTES
 from iwf_api.exits import ProcessError
-from iwf_interpreter.contract import (
-    EXECUTING_STATE_IDS_ATTRIBUTE,
-    GLOBAL_VERSION_ATTRIBUTE,
-    WORKFLOW_TYPE_ATTRIBUTE,
-)
-
-IWF_SEARCH_ATTRIBUTES: Mapping[str, str] = {
-    WORKFLOW_TYPE_ATTRIBUTE: "Keyword",
-    EXECUTING_STATE_IDS_ATTRIBUTE: "KeywordList",
-    GLOBAL_VERSION_ATTRIBUTE: "Int",
-}
-"""What the server itself writes, or shows for the sake of tools made for the reference server."""
-
-SEARCH_ATTRIBUTE_LIMITS: Mapping[str, int] = {
-    "Keyword": 10,
-    "Text": 3,
-    "Int": 3,
-    "Double": 3,
-    "Bool": 3,
-    "Datetime": 3,
-    "KeywordList": 3,
-}
-"""How many attributes of each type the development server's database holds per namespace."""
 
 _DYNAMIC_CONFIG: Mapping[str, object] = {
     "history.timerProcessorMaxTimeShift": "10ms",
@@ -74,6 +53,7 @@ class TemporalServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     db: Path | None
     """`None` keeps everything in memory."""
     log: Path
+    """Written anew at each start."""
     namespace: str = "default"
     search_attributes: Mapping[str, str] = {}
     """Type by name, beside those of iWF."""
@@ -105,8 +85,8 @@ class TemporalDevServer:
         options = self._options
         options.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *self._command()]
-        with options.log.open("ab") as log:
-            # Started from the main thread, which lives as long as the process: the kernel ties the child to it.
+        with options.log.open("wb") as log:
+            # From the main thread, which lives as long as the process: the kernel ties the child to it.
             self._process = subprocess.Popen(  # noqa: ASYNC220
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
@@ -138,24 +118,34 @@ class TemporalDevServer:
         assert self._process is not None
         with anyio.move_on_after(_READY_WITHIN_SECONDS):
             while self._process.poll() is None:
-                try:
-                    stream = await anyio.connect_tcp(HOST, self._options.port)
-                except OSError:
-                    await anyio.sleep(0.05)
-                else:
-                    await stream.aclose()
+                if await self._has_namespace():
                     return
+                await anyio.sleep(0.05)
             raise TemporalServerFailed(self._report("the Temporal server did not start"))
         raise TemporalServerFailed(
             self._report(f"the Temporal server is not ready after {_READY_WITHIN_SECONDS} seconds")
         )
+
+    async def _has_namespace(self) -> bool:
+        # The port accepts before the server can answer. Its HTTP port tells, and needs no client library.
+        path = f"/api/v1/namespaces/{quote(self._options.namespace, safe='')}"
+        try:
+            async with await anyio.connect_tcp(HOST, self._options.http_port) as stream:
+                await stream.send(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                return b" 200 " in (await stream.receive()).split(b"\r\n", 1)[0]
+        except (OSError, anyio.EndOfStream, anyio.BrokenResourceError):
+            return False
 
     async def _stop(self) -> None:
         process = self._process
         if process is None or process.poll() is not None:
             return
         with anyio.CancelScope(shield=True):
-            process.send_signal(signal.SIGTERM)
+            if self._options.db is not None:
+                process.send_signal(signal.SIGTERM)
+            else:
+                # It takes a second to stop in order, for nothing that would be kept.
+                process.kill()
             with anyio.move_on_after(_STOP_WITHIN_SECONDS):
                 while process.poll() is None:
                     await anyio.sleep(0.02)
@@ -176,7 +166,8 @@ class TemporalDevServer:
             "start-dev",
             *("--ip", HOST, "--port", str(options.port)),
             *("--http-port", str(options.http_port), "--metrics-port", str(options.metrics_port)),
-            *("--log-level", "warn", "--namespace", options.namespace),
+            # Below that it complains of every poll that is shorter than it likes.
+            *("--log-level", "error", "--namespace", options.namespace),
         ]
         if options.ui_port is None:
             command.append("--headless")

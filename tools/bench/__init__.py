@@ -1,0 +1,1 @@
+"""Benchmarks: what the server costs, side by side with the floor."""
