@@ -139,7 +139,8 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.address is not None:
         for flag in ("--db", "--ephemeral", "--temporal-port", "--ui-port"):
-            if getattr(options, flag.strip("-").replace("-", "_")) not in (None, False):
+            value = getattr(options, flag.strip("-").replace("-", "_"))
+            if value is not None and value is not False:
                 parser.error(f"{flag} has no meaning with --address")
     try:
         attributes = declared_once(options.search_attribute)

@@ -5,6 +5,7 @@ process logs, and it starts and stops inside a task group. Which application it 
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -34,9 +35,12 @@ def listen(host: str, port: int, *, flag: str) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)  # pyright: ignore[reportArgumentType]
+    except socket.gaierror as error:
+        raise CannotListen(f"cannot listen on {host!r}: {error.strerror}") from error
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise CannotListen(
-            f"cannot listen on {host} port {port}: {error.strerror}; choose another port with {flag}"
+            f"cannot listen on {host} port {port}: {reason}; choose another port with {flag}"
         ) from error
 
 
