@@ -70,7 +70,7 @@ async def test_writing_rpc(scenario: Scenario, connection: Connection) -> None:
     await scenario.ok("rpc", workflowId=workflow_id, rpcName="read")
     before = await cost(connection, workflow_id, run_id)
 
-    await scenario.ok("dataobjects/set", workflowId=workflow_id, objects=[{"key": "d", "value": {}}])
+    await scenario.ok("dataobjects/set", workflowId=workflow_id, objects=[{"key": "d"}])
     await scenario.ok("dataobjects/get", workflowId=workflow_id)
 
     events, actions = await cost(connection, workflow_id, run_id)

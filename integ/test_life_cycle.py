@@ -1,5 +1,12 @@
 """Workflows from start to end on a real engine."""
 
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalIterable=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportGeneralTypeIssues=false
+# Which kind of request a call carries, and which of its fields are set, is what each test's script fixes.
+
+from typing import Any
+
 import anyio
 import pytest
 
@@ -18,7 +25,7 @@ from scenario import Scenario
 pytestmark = pytest.mark.anyio
 
 
-def outputs(result: dict) -> list[tuple[str, str]]:
+def outputs(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (item["completedStateExecutionId"], item["completedStateOutput"]["data"])
         for item in result.get("results", [])

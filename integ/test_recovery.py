@@ -75,7 +75,7 @@ async def test_killed_development_server_goes_on_where_it_was(tmp_path: Path) ->
                 startStateId="S1",
             )
             await worker.wait_for_calls("S1.waitUntil")
-            await post(first, "dataobjects/set", workflowId="signup", objects=[{"key": "d", "value": {}}])
+            await post(first, "dataobjects/set", workflowId="signup", objects=[{"key": "d"}])
             os.kill(first["pid"], signal.SIGKILL)
             await gone(first["pid"])
             # Nothing of it is left, the Temporal server included.
@@ -86,7 +86,7 @@ async def test_killed_development_server_goes_on_where_it_was(tmp_path: Path) ->
             await post(second, "signal", workflowId="signup", signalChannelName="verified")
             result = await post(second, "getWithWait", workflowId="signup", waitTimeSeconds=40)
 
-    assert objects == {"objects": [{"key": "d", "value": {}}]}
+    assert objects == {"objects": [{"key": "d"}]}
     assert result["workflowStatus"] == "COMPLETED"
     assert len(worker.calls_of("S1.waitUntil")) == 1
 

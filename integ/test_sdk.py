@@ -1,6 +1,6 @@
 """The published Python SDK against the server: its calls work, and it raises what it documents."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # The SDK's own signatures leave some type parameters open.
 
 from collections.abc import Callable, Generator

@@ -81,7 +81,9 @@ async def drive(pid: int, url: str, worker_url: str, workflows: int, concurrency
 
 async def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bench", description="CPU of the server, side by side with the floor."
+    )
     parser.add_argument("--workflows", type=int, default=300, help="per round, default 300")
     parser.add_argument("--concurrency", type=int, default=20, help="workflows at a time, default 20")
     parser.add_argument("--rounds", type=int, default=5, help="of each server, default 5")

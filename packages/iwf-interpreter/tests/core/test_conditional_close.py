@@ -1,9 +1,11 @@
 """Closing only if channels are empty."""
 
+from typing import Any
+
 import pytest
 
 from core_driver import Driver, calls, executed, only, published, signal, state, value
-from iwf_interpreter.core import CompleteRun, Event, FailRun
+from iwf_interpreter.core import Command, CompleteRun, Event, FailRun
 from iwf_interpreter.core.decisions import ClosingState
 from iwf_models import (
     InterStateChannelPublishing,
@@ -17,13 +19,13 @@ SIGNAL = WorkflowConditionalCloseType.FORCE_COMPLETE_ON_SIGNAL_CHANNEL_EMPTY
 ALL_EMPTY = WorkflowConditionalCloseType.GRACEFUL_COMPLETE_ON_ALL_CHANNELS_EMPTY
 
 
-def when_empty(kind: WorkflowConditionalCloseType, execution_id: str = "S1-1", **fields: object) -> Event:
+def when_empty(kind: WorkflowConditionalCloseType, execution_id: str = "S1-1", **fields: Any) -> Event:
     """A decision that closes with "done" when channel "c" is empty and goes on with S2 otherwise."""
     close = WorkflowConditionalClose(conditional_close_type=kind, channel_name="c", close_input=value("done"))
     return executed(execution_id, state("S2"), conditional_close=close, **fields)
 
 
-def results(run: Driver, commands: list) -> list[str | None]:
+def results(run: Driver, commands: list[Command]) -> list[str | None]:
     outputs = only(commands, CompleteRun).output.state_completion_outputs or []
     return [item.completed_state_output and item.completed_state_output.data for item in outputs]
 
