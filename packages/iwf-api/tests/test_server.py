@@ -42,11 +42,6 @@ async def temporal(
         yield server
 
 
-async def long_poll(url: str, workflow_id: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=60) as http:
-        return await http.post(f"{url}/api/v1/workflow/getWithWait", json={"workflowId": workflow_id})
-
-
 async def start_endless(url: str, workflow_id: str) -> None:
     """Start a workflow whose worker does not exist, so that it runs until it is stopped."""
     request = {
@@ -63,18 +58,31 @@ async def start_endless(url: str, workflow_id: str) -> None:
 async def test_stopping_answers_a_long_poll_as_timed_out(temporal: TemporalDevServer) -> None:
     options = ServerOptions(address=temporal.address, interpreter=QUICK)
     answers: list[httpx.Response] = []
+    sent = anyio.Event()
+
+    async def note_sent(name: str, info: object) -> None:
+        if name == "http11.send_request_body.complete":
+            sent.set()
 
     async def poll(url: str) -> None:
-        answers.append(await long_poll(url, "drained"))
+        async with httpx.AsyncClient(timeout=60) as http:
+            answers.append(
+                await http.post(
+                    f"{url}/api/v1/workflow/getWithWait",
+                    json={"workflowId": "drained"},
+                    extensions={"trace": note_sent},
+                )
+            )
 
     async with anyio.create_task_group() as tasks:
         with listen("127.0.0.1", 0, flag="--port") as listening:
-            async with running(options, listening):
+            async with running(options, listening), httpx.AsyncClient() as http:
                 url = base_url(listening)
                 await start_endless(url, "drained")
                 tasks.start_soon(poll, url)
-                # The poll is there once a request that was sent after it is answered.
-                await anyio.sleep(0.2)
+                await sent.wait()
+                # What is sent later is answered later, so the poll has been received by then.
+                await http.get(f"{url}/info/healthcheck")
 
     assert [(answer.status_code, answer.json()["subStatus"]) for answer in answers] == [
         (420, "LONG_POLL_TIME_OUT_SUB_STATUS")
@@ -118,7 +126,7 @@ async def test_search_attribute_of_another_type_is_refused(temporal: TemporalDev
         address=temporal.address, role=Role.INTERPRETER, search_attributes={"Color": "Int"}
     )
 
-    with pytest.raises(BackendMisconfigured, match="'Color' has the type Keyword .* needs Int"):
+    with pytest.raises(BackendMisconfigured, match=r"'Color' has the type Keyword .* needs Int"):
         async with running(options, None):
             pass
 
@@ -147,21 +155,18 @@ async def test_server_waits_for_temporal(tmp_path: Path) -> None:
         db=None,
         log=tmp_path / "temporal.log",
     )
-    ready = anyio.Event()
+    entered = anyio.Event()
 
-    async def serve() -> None:
-        options = ServerOptions(address=f"127.0.0.1:{port}", role=Role.INTERPRETER, interpreter=QUICK)
-        async with running(options, None):
-            ready.set()
+    async def start_temporal() -> None:
+        async with TemporalDevServer(temporal):
+            await entered.wait()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(serve)
-        async with TemporalDevServer(temporal):
-            await ready.wait()
-            # The connection has answered by now, and closes before its server does.
-            tasks.cancel_scope.cancel()
-
-    assert ready.is_set()
+        tasks.start_soon(start_temporal)
+        options = ServerOptions(address=f"127.0.0.1:{port}", role=Role.INTERPRETER, interpreter=QUICK)
+        async with running(options, None):
+            pass
+        entered.set()
 
 
 async def test_server_gives_up_on_a_temporal_that_does_not_come() -> None:
