@@ -57,13 +57,17 @@ TASKS = {
     "quickstart": "set up, then run the sign-up example against a development server",
     "dev": "run a development server with its own Temporal (arguments go to `iwf-server dev`)",
     "test": "run every test (arguments go to pytest)",
-    "unit": "run the tests of the packages and tools (arguments go to pytest)",
+    "unit": "run the tests of packages, tools and examples (arguments go to pytest)",
     "integ": "run the end-to-end tests on real servers (arguments go to pytest)",
     "check": "check the lock file, formatting, lint rules, types and the direction of imports",
     "format": "format the code and fix what the linter can fix",
     "build": "build the wheel of every package into dist/",
 }
-PYTEST_PATHS: dict[str, list[str]] = {"test": [], "unit": ["packages", "tools"], "integ": ["integ"]}
+PYTEST_PATHS: dict[str, list[str]] = {
+    "test": [],
+    "unit": ["packages", "tools", "examples"],
+    "integ": ["integ"],
+}
 TAKES_ARGUMENTS = {"dev", *PYTEST_PATHS}
 
 
@@ -203,22 +207,25 @@ def environment(options: Options) -> dict[str, str]:
 
 def run(command: list[str], variables: dict[str, str]) -> int:
     """Run a command to its end, its output passing through, and return its exit code as a shell would."""
-    with subprocess.Popen(command, cwd=ROOT, env=variables) as child:
+    child: subprocess.Popen[bytes] | None = None
 
-        def stop(_signal: int, _frame: object) -> None:
-            child.terminate()
+    def stop(number: int, _frame: object) -> None:
+        if child is None:
+            raise SystemExit(128 + number)
+        child.terminate()
 
-        previous = signal.signal(signal.SIGTERM, stop)
-        try:
-            while True:
-                try:
-                    code = child.wait()
-                    break
-                except KeyboardInterrupt:
-                    # The terminal interrupted the child as well; it may have servers to stop.
-                    continue
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        child = subprocess.Popen(command, cwd=ROOT, env=variables)
+        while True:
+            try:
+                code = child.wait()
+                break
+            except KeyboardInterrupt:
+                # The terminal interrupted the child as well; it may have servers to stop.
+                continue
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     return code if code >= 0 else 128 - code
 
 
