@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from iwf_interpreter.core.commands import CancelTimer, Command, StartTimer
 from iwf_interpreter.core.state import ArmedTimer, ExecutionState, Timer, TimerState
-from iwf_models import TimerCommand
+from iwf_models import TimerCommand, compat
 
 MAX_TIMER_SECONDS = 100 * 365 * 24 * 3600
 """Later timers are cut to this: engines cannot represent every duration that fits 64 bits."""
@@ -17,11 +17,8 @@ MAX_TIMER_SECONDS = 100 * 365 * 24 * 3600
 
 def timer(command: TimerCommand, now_ms: int) -> Timer:
     """The timer of a command that is registered now; one without any time is due at once."""
-    if command.duration_seconds is not None:
-        fire_at_ms = now_ms + min(command.duration_seconds, MAX_TIMER_SECONDS) * 1000
-    else:
-        at_seconds = command.firing_unix_timestamp_seconds or 0
-        fire_at_ms = min(at_seconds * 1000, now_ms + MAX_TIMER_SECONDS * 1000)
+    latest_ms = now_ms + MAX_TIMER_SECONDS * 1000
+    fire_at_ms = min(compat.timer_fires_at_ms(command, now_ms=now_ms), latest_ms)
     return Timer(fire_at_ms=fire_at_ms, command_id=command.command_id)
 
 
