@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -199,7 +200,11 @@ def environment(options: Options) -> dict[str, str]:
             "newer: uv uses one that it finds on this machine, or installs one for itself",
             flush=True,
         )
-    elif not (ROOT / ".venv").exists():
+    trusted = ssl.get_default_verify_paths()
+    if trusted.cafile or trusted.capath:
+        # As pip does, and as a network needs that has a certificate authority of its own.
+        variables.setdefault("UV_SYSTEM_CERTS", "true")
+    if sys.version_info[:2] >= PYTHON_MINIMUM and not (ROOT / ".venv").exists():
         # uv looks on PATH only, where this Python need not be. An environment that exists keeps its Python.
         variables.setdefault("UV_PYTHON", sys.executable)
     return variables

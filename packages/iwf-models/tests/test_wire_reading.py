@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from iwf_models import (
     CommandRequest,
     EncodedObject,

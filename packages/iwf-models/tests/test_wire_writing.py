@@ -1,6 +1,7 @@
 """Rules of writing, and the bytes of the messages that matter most (`docs/wire-models.md`)."""
 
 import pytest
+
 from iwf_models import (
     ChannelInfo,
     ChannelRequestStatus,

@@ -72,7 +72,7 @@ class FakeWorker:
     ```python
     async with FakeWorker() as worker:
         worker.script("S1.waitUntil", wait_for(signals=("go",)))
-        worker.script("S1.execute", Answer(status=500), graceful_complete("done"))
+        worker.script("S1.execute", Answer(status=500), graceful_complete('"done"'))
         ...  # start a workflow with worker.url
         await worker.wait_for_calls("S1.execute", 2)
     ```

@@ -1,5 +1,6 @@
 """How runs end: reading the close event of one run, and waiting for the end of a chain of runs."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import anyio
@@ -7,7 +8,10 @@ import msgspec
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.api.workflowservice.v1 import (
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+)
 from temporalio.service import RPCError
 
 from iwf_interpreter.engine import WaitTimedOut, WorkflowOutcome
@@ -31,13 +35,26 @@ STATUSES = {
 _FOLLOWS_RUNS = {"supported-features": "follows-next-run-id"}
 """Without it a run that is retried, or recurs, shows as continued as new and not as what it is."""
 
-_LONG_POLL_SECONDS = 20.0
-_CALL_TIMEOUT_SECONDS = 10.0
+_LONG_POLL_TIMEOUT = timedelta(seconds=20)
+"""The server answers a second earlier. With little more than a second it would answer at once."""
+_CALL_TIMEOUT = timedelta(seconds=10)
 
 
 async def read_outcome(connection: Connection, workflow_id: str, run_id: str) -> WorkflowOutcome:
     """How exactly this run ended, whatever came after it; `RUNNING` while it has not."""
-    event = await _close_event(connection, workflow_id, run_id, wait_seconds=0)
+    # Asked for the close event, the server would wait for it, also when told not to.
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=connection.namespace,
+        execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+        maximum_page_size=1,
+    )
+    try:
+        response = await connection.service.get_workflow_execution_history_reverse(
+            request, retry=True, timeout=_CALL_TIMEOUT
+        )
+    except RPCError as error:
+        raise engine_error(error) from error
+    event = _closing(response.history.events[:1])
     return WorkflowOutcome(status=WorkflowStatus.RUNNING) if event is None else _outcome(event)
 
 
@@ -51,7 +68,7 @@ async def wait_for_outcome(
     """
     with anyio.CancelScope(deadline=deadline):
         while True:
-            event = await _close_event(connection, workflow_id, run_id, wait_seconds=_LONG_POLL_SECONDS)
+            event = await _poll_close_event(connection, workflow_id, run_id)
             if event is None:
                 continue
             following = _next_run_id(event)
@@ -61,31 +78,24 @@ async def wait_for_outcome(
     raise WaitTimedOut(f"workflow {workflow_id!r} is still running")
 
 
-async def _close_event(
-    connection: Connection, workflow_id: str, run_id: str, *, wait_seconds: float
-) -> HistoryEvent | None:
-    """The close event of a run; `None` when it has none within the wait."""
+async def _poll_close_event(connection: Connection, workflow_id: str, run_id: str) -> HistoryEvent | None:
+    """The close event of a run; `None` when it has none within a long poll."""
     request = GetWorkflowExecutionHistoryRequest(
         namespace=connection.namespace,
         execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
         history_event_filter_type=HistoryEventFilterType.HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT,
-        wait_new_event=wait_seconds > 0,
+        wait_new_event=True,
         skip_archival=True,
     )
     try:
         response = await connection.service.get_workflow_execution_history(
-            request,
-            retry=wait_seconds == 0,
-            metadata=_FOLLOWS_RUNS,
-            timeout=timedelta(seconds=wait_seconds or _CALL_TIMEOUT_SECONDS),
+            request, retry=True, metadata=_FOLLOWS_RUNS, timeout=_LONG_POLL_TIMEOUT
         )
     except RPCError as error:
-        if wait_seconds and error.status in TIMED_OUT:
+        if error.status in TIMED_OUT:
             return None
         raise engine_error(error) from error
-    # An open run answers with its last event, which says nothing here.
-    closing = (event for event in response.history.events if event.event_type in _CLOSE_STATUSES)
-    return next(closing, None)
+    return _closing(response.history.events)
 
 
 _CLOSE_STATUSES = {
@@ -96,6 +106,10 @@ _CLOSE_STATUSES = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: WorkflowStatus.TIMEOUT,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: WorkflowStatus.CONTINUED_AS_NEW,
 }
+
+
+def _closing(events: Iterable[HistoryEvent]) -> HistoryEvent | None:
+    return next((event for event in events if event.event_type in _CLOSE_STATUSES), None)
 
 
 def _next_run_id(event: HistoryEvent) -> str:
