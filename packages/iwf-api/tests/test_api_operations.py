@@ -69,7 +69,7 @@ async def test_signal_of_the_server_cannot_be_sent(engine: ScriptedEngine, post:
     assert (answer.status_code, answer.json()) == (
         400,
         {
-            "detail": f"signal channel {name!r} is reserved for the server",
+            "detail": f"signal channel '{name}' is reserved for the server",
             "subStatus": "UNCATEGORIZED_SUB_STATUS",
         },
     )

@@ -130,6 +130,26 @@ async def test_second_server_on_a_file_is_refused(tmp_path: Path) -> None:
     )
 
 
+async def test_search_attribute_is_added_to_an_existing_file_and_keeps_its_type(tmp_path: Path) -> None:
+    async with dev_server(tmp_path, "--db=my.db") as server:
+        server.process.kill()
+        await server.ended()
+    async with dev_server(tmp_path, "--db=my.db", "--search-attribute=Size=Int") as server:
+        server.process.kill()
+        await server.ended()
+
+    done = await anyio.run_process(
+        [*IWF_SERVER, "dev", *FREE_PORTS, "--db=my.db", "--search-attribute=Size=Text"],
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (78, b"")
+    assert done.stderr.decode() == (
+        "iwf-server: search attribute 'Size' has the type Int in namespace 'default', iWF needs Text\n"
+    )
+
+
 async def test_death_of_temporal_ends_the_server_with_the_end_of_its_log(tmp_path: Path) -> None:
     async with dev_server(tmp_path, "--ephemeral") as server:
         subprocess.run(["kill", "-9", str(server.addresses["temporal_pid"])], check=True)  # noqa: ASYNC221

@@ -2,13 +2,13 @@
 
 No operation knows HTTP: this module reads a body, hands the request to its operation and writes the
 answer, the same way for all of them. Endpoints are bare ASGI callables, since request objects and
-middleware cost more than most operations here. What must stay true: every answer that is not 200 is a JSON `ErrorResponse`,
-whatever went wrong.
+middleware cost more than most operations here. What must stay true: every answer that is not 200 is a
+JSON `ErrorResponse`, whatever went wrong.
 """
 
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -150,11 +150,13 @@ async def _answer_routing_error(request: Request, error: Exception) -> Response:
     """Answer a path or a method that is not served."""
     assert isinstance(error, HTTPException)
     path = request.url.path
+    # For a wrong method they name the right one.
+    headers = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         reason: errors.ApiError = errors.MethodNotAllowed(request.method, path)
     else:
         reason = errors.UnknownPath(path)
-    return _error_response(reason)
+    return _error_response(reason, headers)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -162,9 +164,9 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return _error_response(error)
 
 
-def _error_response(error: Exception) -> Response:
+def _error_response(error: Exception, headers: Mapping[str, str] | None = None) -> Response:
     status, body = _error_answer(error)
-    return Response(body, status, headers={"content-type": _JSON})
+    return Response(body, status, headers={**(headers or {}), "content-type": _JSON})
 
 
 async def _greet(request: Request) -> Response:

@@ -41,11 +41,11 @@ async def get_with_wait(service: Service, request: WorkflowGetRequest) -> Workfl
     Raises:
         WaitTimedOut: It is still running.
     """
-    timeout_seconds = service.wait_seconds(request.wait_time_seconds)
+    # The first look counts too: the client's own timeout has been running since it asked.
+    deadline = service.deadline(request.wait_time_seconds)
     found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
-    return response(
-        found.run_id, await service.engine.wait(request.workflow_id, found.run_id, timeout_seconds)
-    )
+    outcome = await service.engine.wait(request.workflow_id, found.run_id, service.seconds_until(deadline))
+    return response(found.run_id, outcome)
 
 
 def response(run_id: str, outcome: WorkflowOutcome) -> WorkflowGetResponse:

@@ -54,7 +54,7 @@ async def read_outcome(connection: Connection, workflow_id: str, run_id: str) ->
         )
     except RPCError as error:
         raise engine_error(error) from error
-    event = _closing(response.history.events[:1])
+    event = _closing(response.history.events)
     return WorkflowOutcome(status=WorkflowStatus.RUNNING) if event is None else _outcome(event)
 
 
