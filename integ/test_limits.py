@@ -1,5 +1,6 @@
 """Limits of the engine, and what happens to a workflow that meets one."""
 
+import anyio
 import pytest
 from temporalio.api.enums.v1 import EventType
 

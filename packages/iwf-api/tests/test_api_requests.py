@@ -183,7 +183,7 @@ async def test_field_of_another_type_is_refused_by_its_name(
         pytest.param(
             "start",
             {"workflowStartOptions": {"searchAttributes": [{"key": "k", "valueType": "UUID"}]}},
-            "$.workflowStartOptions.searchAttributes[...].valueType",
+            "$.workflowStartOptions.searchAttributes[0].valueType",
             id="value-type",
         ),
         pytest.param(
