@@ -40,7 +40,7 @@ def process(*command: str) -> Generator[tuple[int, str]]:
         assert child.stdout is not None
         yield child.pid, child.stdout.readline().strip()
     finally:
-        child.terminate()
+        child.kill()
         child.wait()
 
 

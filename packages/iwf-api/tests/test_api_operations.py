@@ -467,7 +467,11 @@ async def test_query_ends_at_the_deadline(
 async def test_data_attributes_are_written_by_one_signal(engine: ScriptedEngine, post: Post) -> None:
     answer = await post(
         "dataobjects/set",
-        {"workflowId": "w", "workflowRunId": "r", "objects": [{"key": "a", "value": {"data": "1"}}, {"key": "b"}]},
+        {
+            "workflowId": "w",
+            "workflowRunId": "r",
+            "objects": [{"key": "a", "value": {"data": "1"}}, {"key": "b"}],
+        },
     )
 
     assert (answer.status_code, answer.json()) == (200, {})
@@ -596,10 +600,14 @@ async def test_search_attributes_are_written_by_one_signal(engine: ScriptedEngin
     [
         pytest.param({"valueType": "INT"}, "has no key", id="no-key"),
         pytest.param({"key": "Size"}, "has no value type", id="no-type"),
-        pytest.param({"key": "Size", "valueType": "INT", "stringValue": "x"}, "another type's field", id="field"),
+        pytest.param(
+            {"key": "Size", "valueType": "INT", "stringValue": "x"}, "another type's field", id="field"
+        ),
         pytest.param({"key": "Size", "valueType": "DOUBLE"}, "registered with the engine as Int", id="type"),
         pytest.param({"key": "Unknown", "valueType": "INT"}, "is not registered", id="unknown"),
-        pytest.param({"key": "IwfWorkflowType", "valueType": "KEYWORD"}, "belongs to the server", id="system"),
+        pytest.param(
+            {"key": "IwfWorkflowType", "valueType": "KEYWORD"}, "belongs to the server", id="system"
+        ),
     ],
 )
 async def test_nothing_is_written_when_one_search_attribute_is_refused(

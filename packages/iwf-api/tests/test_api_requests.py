@@ -229,7 +229,9 @@ async def test_wrong_value_inside_is_refused_by_its_path(
             id="channel",
         ),
         *(
-            pytest.param(WorkflowSetDataObjectsRequest, {"objects": [item]}, "objects[0].key", id=f"data-{id_}")
+            pytest.param(
+                WorkflowSetDataObjectsRequest, {"objects": [item]}, "objects[0].key", id=f"data-{id_}"
+            )
             for id_, item in (("no-key", {}), ("empty-key", {"key": ""}))
         ),
         pytest.param(

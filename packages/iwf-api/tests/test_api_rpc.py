@@ -102,9 +102,7 @@ async def test_worker_receives_what_the_run_has(
     ]
 
 
-async def test_worker_receives_no_empty_lists(
-    engine: ScriptedEngine, worker: FakeWorker, post: Post
-) -> None:
+async def test_worker_receives_no_empty_lists(engine: ScriptedEngine, worker: FakeWorker, post: Post) -> None:
     engine.script("query", msgspec.structs.replace(prepared(worker), data_objects=[], search_attributes=[]))
 
     await post("rpc", REQUEST)
@@ -170,9 +168,7 @@ CHANGES = [
         id="messages",
     ),
     pytest.param(
-        WorkflowWorkerRpcResponse(
-            state_decision=StateDecision(next_states=[StateMovement(state_id="S2")])
-        ),
+        WorkflowWorkerRpcResponse(state_decision=StateDecision(next_states=[StateMovement(state_id="S2")])),
         RpcSignal(state_decision=StateDecision(next_states=[StateMovement(state_id="S2")])),
         id="states",
     ),
@@ -283,9 +279,7 @@ WORKER_FAILURES = [
         id="closing-decision",
     ),
     pytest.param(
-        WorkflowWorkerRpcResponse(
-            state_decision=StateDecision(conditional_close=WorkflowConditionalClose())
-        ),
+        WorkflowWorkerRpcResponse(state_decision=StateDecision(conditional_close=WorkflowConditionalClose())),
         {
             "detail": "an RPC cannot close the workflow or end a thread of states",
             "originalWorkerErrorDetail": "",
@@ -295,9 +289,7 @@ WORKER_FAILURES = [
         id="conditional-close",
     ),
     pytest.param(
-        WorkflowWorkerRpcResponse(
-            upsert_search_attributes=[msgspec.structs.replace(COLOR, key="Unknown")]
-        ),
+        WorkflowWorkerRpcResponse(upsert_search_attributes=[msgspec.structs.replace(COLOR, key="Unknown")]),
         {
             "detail": "search attribute 'Unknown' with value 'red' is not registered with the engine",
             "originalWorkerErrorDetail": "",

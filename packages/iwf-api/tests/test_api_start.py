@@ -219,7 +219,9 @@ async def test_config_is_merged_field_by_field(
 @pytest.mark.parametrize(
     ("change", "detail"),
     [
-        pytest.param({"workflowTimeoutSeconds": -1}, "workflowTimeoutSeconds must not be negative", id="timeout"),
+        pytest.param(
+            {"workflowTimeoutSeconds": -1}, "workflowTimeoutSeconds must not be negative", id="timeout"
+        ),
         pytest.param(
             {"workflowStartOptions": {"workflowStartDelaySeconds": -1}},
             "workflowStartOptions.workflowStartDelaySeconds must not be negative",
@@ -327,7 +329,10 @@ REQUEST_ID = "__IwfSystem_WorkflowRequestId"
             id="same-request-not-ignored",
         ),
         pytest.param(
-            {"ignoreAlreadyStartedError": True, "requestId": "r"}, RUNNING, 400, id="started-without-request-id"
+            {"ignoreAlreadyStartedError": True, "requestId": "r"},
+            RUNNING,
+            400,
+            id="started-without-request-id",
         ),
         pytest.param(
             {"ignoreAlreadyStartedError": True, "requestId": "r"}, EngineError("no"), 400, id="describe-fails"

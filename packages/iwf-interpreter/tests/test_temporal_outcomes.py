@@ -54,7 +54,9 @@ async def test_a_terminated_run_is_terminated(idle_engine: TemporalEngine, workf
     run_id = await idle_engine.start(started(workflow_id))
     await idle_engine.terminate(workflow_id, run_id, "because")
 
-    assert await idle_engine.wait(workflow_id, run_id, 20) == WorkflowOutcome(status=WorkflowStatus.TERMINATED)
+    assert await idle_engine.wait(workflow_id, run_id, 20) == WorkflowOutcome(
+        status=WorkflowStatus.TERMINATED
+    )
 
 
 async def test_a_run_beyond_its_time_limit_is_timed_out(

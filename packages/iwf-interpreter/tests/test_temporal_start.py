@@ -133,7 +133,9 @@ async def test_a_start_sets_what_the_request_asks_for(
     [
         pytest.param(WorkflowRetryPolicy(), (1, 2.0, 100, 0), id="nothing-given"),
         pytest.param(WorkflowRetryPolicy(initial_interval_seconds=5), (5, 2.0, 100, 0), id="short-interval"),
-        pytest.param(WorkflowRetryPolicy(initial_interval_seconds=200), (200, 2.0, 200, 0), id="long-interval"),
+        pytest.param(
+            WorkflowRetryPolicy(initial_interval_seconds=200), (200, 2.0, 200, 0), id="long-interval"
+        ),
     ],
 )
 async def test_missing_parts_of_a_retry_policy_are_filled_in(
@@ -206,7 +208,9 @@ async def test_the_engines_ui_shows_the_workflow_type(
             "Unheard",
             id="unknown-search-attribute",
         ),
-        pytest.param({"memo": {"k": EncodedObject(data="x" * 5_000_000)}}, "larger than", id="oversize-message"),
+        pytest.param(
+            {"memo": {"k": EncodedObject(data="x" * 5_000_000)}}, "larger than", id="oversize-message"
+        ),
         pytest.param({"memo": {"k": EncodedObject(data="x" * 3_000_000)}}, "exceeds", id="oversize-memo"),
     ],
 )

@@ -6,6 +6,7 @@ import anyio
 import msgspec
 import pytest
 from aiohttp import web
+
 from http_workers import (
     ALL_CALLS,
     END_OF_EXECUTE,
@@ -21,7 +22,6 @@ from http_workers import (
     wait_until,
     worker,
 )
-
 from iwf_interpreter.worker_addresses import WorkerAddresses
 from iwf_interpreter.worker_client import USER_AGENT, WorkerClient, WorkerClientOptions
 from iwf_models import (

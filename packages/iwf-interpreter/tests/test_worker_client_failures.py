@@ -10,6 +10,7 @@ import anyio
 import msgspec
 import pytest
 from aiohttp import web
+
 from http_workers import (
     ALL_CALLS,
     END_OF_EXECUTE,
@@ -24,7 +25,6 @@ from http_workers import (
     wait_until,
     worker,
 )
-
 from iwf_interpreter.worker_client import WorkerClient, WorkerClientOptions
 from iwf_interpreter.worker_errors import WorkerCallError, WorkerCallTimedOut
 from iwf_models import (

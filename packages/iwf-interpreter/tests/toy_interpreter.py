@@ -72,9 +72,7 @@ def started(
 
 
 def interpreter_input(order: str) -> InterpreterInput:
-    return InterpreterInput(
-        iwf_workflow_type=order, iwf_worker_url="http://worker", config=WorkflowConfig()
-    )
+    return InterpreterInput(iwf_workflow_type=order, iwf_worker_url="http://worker", config=WorkflowConfig())
 
 
 def order(text: str) -> EncodedObject:

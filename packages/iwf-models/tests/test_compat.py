@@ -35,7 +35,9 @@ GO_ELSEWHERE = ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE
 StateSetting = Callable[[WorkflowStateOptions | None], Any]
 
 
-def choices(setting: StateSetting, first: str, second: str, *, values: tuple[Any, Any], zero: Any) -> list[Any]:
+def choices(
+    setting: StateSetting, first: str, second: str, *, values: tuple[Any, Any], zero: Any
+) -> list[Any]:
     """Cases of a setting with two names, where `zero` is a value that could be taken for none.
 
     `values` are values of the two fields that mean different things, and `zero` goes to the first one.
@@ -61,7 +63,10 @@ def choices(setting: StateSetting, first: str, second: str, *, values: tuple[Any
             zero=(0, 30),
         ),
         pytest.param(
-            compat.wait_until_timeout_seconds, {"wait_until_api_timeout_seconds": -1}, 30, id="negative-timeout"
+            compat.wait_until_timeout_seconds,
+            {"wait_until_api_timeout_seconds": -1},
+            30,
+            id="negative-timeout",
         ),
         *choices(
             compat.execute_timeout_seconds,
@@ -122,9 +127,7 @@ def choices(setting: StateSetting, first: str, second: str, *, values: tuple[Any
                 (compat.execute_data_attributes_policy, "execute_api_data_attributes_loading_policy"),
             )
             for case in (
-                *choices(
-                    setting, own, "data_attributes_loading_policy", values=(A, B), zero=(EMPTY, EMPTY)
-                ),
+                *choices(setting, own, "data_attributes_loading_policy", values=(A, B), zero=(EMPTY, EMPTY)),
                 pytest.param(
                     setting,
                     {"data_attributes_loading_policy": B, "data_objects_loading_policy": C},
@@ -213,9 +216,7 @@ def test_setting_of_a_state_has_a_default(
         ),
     ],
 )
-def test_reuse_policy_has_one_meaning(
-    options: WorkflowStartOptions | None, expected: IDReusePolicy
-) -> None:
+def test_reuse_policy_has_one_meaning(options: WorkflowStartOptions | None, expected: IDReusePolicy) -> None:
     assert compat.id_reuse_policy(options) is expected
 
 
@@ -237,9 +238,7 @@ def test_reuse_policy_has_one_meaning(
         ),
     ],
 )
-def test_waiting_type_has_one_meaning(
-    request_: CommandRequest, expected: CommandWaitingType | None
-) -> None:
+def test_waiting_type_has_one_meaning(request_: CommandRequest, expected: CommandWaitingType | None) -> None:
     assert compat.command_waiting_type(request_) is expected
 
 

@@ -4,6 +4,7 @@ import json
 from enum import Enum
 from typing import Literal
 
+import msgspec
 import pytest
 from msgspec import inspect
 
@@ -96,6 +97,18 @@ def test_null_in_every_optional_field_reads_as_absent(model: type[WireStruct]) -
 @every_model
 def test_null_at_every_depth_reads_as_absent(model: type[WireStruct]) -> None:
     assert read(model, payload(model, "containers-and-null")) == read(model, payload(model, "containers"))
+
+
+@every_model
+def test_required_field_is_neither_null_nor_missing(model: type[WireStruct]) -> None:
+    complete = payload(model, "absent")
+    assert isinstance(complete, dict)
+
+    for name in complete:
+        with pytest.raises(msgspec.ValidationError, match=f"at `\\$.{name}`"):
+            read(model, {**complete, name: None})
+        with pytest.raises(msgspec.ValidationError, match=f"missing required field `{name}`"):
+            read(model, {key: value for key, value in complete.items() if key != name})
 
 
 @every_model

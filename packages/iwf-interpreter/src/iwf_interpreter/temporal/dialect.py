@@ -71,10 +71,10 @@ _WORTH_REPEATING = frozenset(
 class ProtocolOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the protocol is spoken."""
 
-    poll_seconds: float = 5.0
+    poll_seconds: float = 22.0
     """Deadline of one poll, at least 3. The server answers an empty one a second earlier.
 
-    Stopping waits for the polls that are open.
+    Stopping waits for the polls that are open. Below 20 the server logs a warning for every poll.
     """
     sticky_seconds: float = 5.0
     """How long a run's next task waits for this process before any other may take it."""
