@@ -1,7 +1,6 @@
 import socket
 from uuid import uuid4
 
-import anyio
 import pytest
 from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
 
@@ -39,14 +38,6 @@ async def test_a_server_that_is_not_there_is_an_engine_error() -> None:
 
     with pytest.raises(EngineError, match=f"cannot connect to Temporal at 127.0.0.1:{port}"):
         await connect(f"127.0.0.1:{port}")
-
-
-async def test_a_server_that_does_not_answer_is_an_engine_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-
-        with anyio.fail_after(30), pytest.raises(EngineError, match="cannot connect"):
-            await connect(f"127.0.0.1:{port}")
 
 
 async def test_missing_search_attributes_are_created(connection: Connection) -> None:

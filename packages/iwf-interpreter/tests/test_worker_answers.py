@@ -361,3 +361,17 @@ def test_state_locals_that_have_no_effect_are_not_checked() -> None:
 
     worker_answers.check_execute(execute, registered=REGISTERED)
     worker_answers.check_rpc(rpc, registered=REGISTERED)
+
+
+@pytest.mark.parametrize(("depth", "accepted"), [(50, True), (51, False)])
+def test_options_of_states_nest_only_so_deep(depth: int, accepted: bool) -> None:
+    """Recovery states of recovery states."""
+    options = WorkflowStateOptions()
+    for _ in range(depth - 1):
+        options = WorkflowStateOptions(execute_api_failure_proceed_state_options=options)
+
+    if accepted:
+        check_state_options(options)
+    else:
+        with pytest.raises(ValueError, match="nested more than 50 deep"):
+            check_state_options(options)

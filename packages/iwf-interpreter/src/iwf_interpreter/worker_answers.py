@@ -34,6 +34,9 @@ from iwf_models import (
     compat,
 )
 
+MAX_RECOVERIES = 50
+"""Depth of state options within state options. What can be read can be too deep to be written again."""
+
 
 def check_wait_until(answer: WorkflowStateStartResponse, *, registered: Mapping[str, str] | None) -> None:
     """Make sure that an answer of waitUntil can be applied.
@@ -99,11 +102,19 @@ def check_rpc(answer: WorkflowWorkerRpcResponse, *, registered: Mapping[str, str
 
 
 def check_state_options(options: WorkflowStateOptions) -> None:
-    """Make sure that options of a state hold no negative limit, whether from a worker or from a client.
+    """Make sure that options of a state can be used, whether from a worker or from a client.
 
     Raises:
-        ValueError: They do; the text names the field of the wire.
+        ValueError: A limit is negative, and the text names the field of the wire; or more than
+            `MAX_RECOVERIES` states are nested by `executeApiFailureProceedStateOptions`.
     """
+    nested: WorkflowStateOptions | None = options
+    for _ in range(MAX_RECOVERIES):
+        nested = nested.execute_api_failure_proceed_state_options
+        if nested is None:
+            break
+    else:
+        raise ValueError(f"executeApiFailureProceedStateOptions is nested more than {MAX_RECOVERIES} deep")
     _check_not_negative(options, "")
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import anyio
+import msgspec
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.common.v1 import RetryPolicy, WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
@@ -28,6 +29,7 @@ from temporalio.api.workflowservice.v1 import (
     RequestCancelWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest,
     StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
     TerminateWorkflowExecutionRequest,
 )
 from temporalio.service import RPCError, RPCStatusCode
@@ -35,6 +37,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from iwf_interpreter.contract import WORKFLOW_TYPE, QueryType
 from iwf_interpreter.core.attribute_values import engine_value
 from iwf_interpreter.engine import (
+    EngineError,
     SearchPage,
     StartRequest,
     WorkflowAlreadyStarted,
@@ -43,10 +46,16 @@ from iwf_interpreter.engine import (
 )
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.connection import Connection
-from iwf_interpreter.temporal.errors import TIMED_OUT, engine_error, query_error, waits_for_its_start
+from iwf_interpreter.temporal.errors import (
+    PASSING,
+    TIMED_OUT,
+    engine_error,
+    query_error,
+    waits_for_its_start,
+)
 from iwf_interpreter.temporal.outcomes import STATUSES, read_outcome, wait_for_outcome
 from iwf_interpreter.temporal.search_attributes import RegisteredSearchAttributes, search_attribute_payload
-from iwf_models import EncodedObject, IDReusePolicy, WorkflowRetryPolicy
+from iwf_models import EncodedObject, IDReusePolicy, WorkflowRetryPolicy, WorkflowStatus
 
 T = TypeVar("T")
 
@@ -95,11 +104,8 @@ class TemporalEngine:
         self._registered = RegisteredSearchAttributes(connection)
 
     async def start(self, request: StartRequest) -> str:
-        start = self._start_request(request)
         try:
-            response = await self._connection.service.start_workflow_execution(
-                start, retry=True, timeout=_CALL_TIMEOUT
-            )
+            response = await self._start(self._start_request(request))
         except RPCError as error:
             if error.status is RPCStatusCode.ALREADY_EXISTS:
                 running = WorkflowExecutionAlreadyStartedFailure()
@@ -144,14 +150,17 @@ class TemporalEngine:
             if error.status in TIMED_OUT and await self._waits_for_its_start(workflow_id, run_id):
                 raise waits_for_its_start() from error
             raise query_error(error) from error
-        return payloads.decode(response.query_result.payloads[0], answer_type)
+        try:
+            return payloads.decode(response.query_result.payloads[0], answer_type)
+        except (IndexError, msgspec.DecodeError) as error:
+            raise EngineError(f"the answer to the query {query.value!r} cannot be read: {error}") from error
 
     async def describe(self, workflow_id: str, run_id: str) -> WorkflowDescription:
         info = (await self._describe(workflow_id, run_id)).workflow_execution_info
         attributes = info.search_attributes.indexed_fields
         return WorkflowDescription(
             run_id=info.execution.run_id,
-            status=STATUSES[info.status],
+            status=STATUSES.get(info.status, WorkflowStatus.RUNNING),
             memo={
                 key: payloads.decode_or(payload, EncodedObject, EncodedObject())
                 for key, payload in info.memo.fields.items()
@@ -229,6 +238,19 @@ class TemporalEngine:
 
     async def search_attribute_types(self) -> Mapping[str, str] | None:
         return await self._registered.types()
+
+    async def _start(self, start: StartWorkflowExecutionRequest) -> StartWorkflowExecutionResponse:
+        service = self._connection.service
+        if start.request_eager_execution:
+            # Where `temporalio` may retry, it drops the wish unless a worker of its own has a free slot.
+            try:
+                return await service.start_workflow_execution(start, timeout=_CALL_TIMEOUT)
+            except RPCError as error:
+                if error.status not in PASSING:
+                    raise
+            # Under the same request id, so a start that has happened is not repeated.
+            start.request_eager_execution = False
+        return await service.start_workflow_execution(start, retry=True, timeout=_CALL_TIMEOUT)
 
     async def _waits_for_its_start(self, workflow_id: str, run_id: str) -> bool:
         """Whether the run has a start delay, or a schedule, that has not passed."""

@@ -3,7 +3,12 @@
 `temporalio` reports the end of a deadline as CANCELLED as well as DEADLINE_EXCEEDED.
 """
 
-from temporalio.api.errordetails.v1 import QueryFailedFailure, WorkflowNotReadyFailure
+from google.protobuf.message import Message
+from temporalio.api.errordetails.v1 import (
+    NamespaceNotFoundFailure,
+    QueryFailedFailure,
+    WorkflowNotReadyFailure,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
@@ -11,9 +16,21 @@ from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, Wo
 TIMED_OUT = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
 """Statuses of a call whose deadline has passed."""
 
+PASSING = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.INTERNAL,
+        RPCStatusCode.UNKNOWN,
+    }
+)
+"""Statuses of a call that may succeed when it is made again."""
+
 _NOT_STARTED_YET = "Workflow task is not scheduled yet"
 _CLOSED_UNSTARTED = "closed before WorkflowTaskStarted"
 _BAD_RUN_ID = "RunId"
+_MESSAGE_TOO_LARGE = "received message larger than max"
 _FULL_QUERY_BUFFER = "query buffer is full"
 
 
@@ -21,9 +38,12 @@ def engine_error(error: RPCError) -> EngineError:
     """The engine error that a failed call means."""
     text = error.message
     if error.status is RPCStatusCode.NOT_FOUND:
-        return WorkflowNotFound(text)
+        missing_namespace = _has_detail(error, NamespaceNotFoundFailure)
+        return EngineError(text) if missing_namespace else WorkflowNotFound(text)
     if error.status is RPCStatusCode.INVALID_ARGUMENT:
         return WorkflowNotFound(text) if _BAD_RUN_ID in text else InvalidArgument(text)
+    if error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _MESSAGE_TOO_LARGE in text:
+        return InvalidArgument(text)
     if error.status in TIMED_OUT:
         return EngineError(f"Temporal did not answer in time: {text}")
     return EngineError(f"{error.status.name}: {text}")
@@ -40,8 +60,12 @@ def query_error(error: RPCError) -> EngineError:
         return waits_for_its_start()
     if _CLOSED_UNSTARTED in text:
         return InvalidArgument("the workflow was closed before it could start, there is nothing to read")
-    if _FULL_QUERY_BUFFER in text or _says_not_now(error):
+    if _FULL_QUERY_BUFFER in text or _has_detail(error, QueryFailedFailure, WorkflowNotReadyFailure):
         return QueryFailed(text)
+    if error.status in TIMED_OUT:
+        return EngineError(
+            f"the workflow did not answer a query in time: no interpreter runs its tasks, or they fail ({text})"
+        )
     return engine_error(error)
 
 
@@ -50,9 +74,5 @@ def waits_for_its_start() -> InvalidArgument:
     return InvalidArgument("the workflow waits for its start delay and cannot be read before it has started")
 
 
-def _says_not_now(error: RPCError) -> bool:
-    return any(
-        detail.Is(kind.DESCRIPTOR)
-        for detail in error.grpc_status.details
-        for kind in (QueryFailedFailure, WorkflowNotReadyFailure)
-    )
+def _has_detail(error: RPCError, *kinds: type[Message]) -> bool:
+    return any(detail.Is(kind.DESCRIPTOR) for detail in error.grpc_status.details for kind in kinds)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
 import anyio
 from temporalio.api.common.v1 import Payload
@@ -32,12 +33,13 @@ class RegisteredSearchAttributes:
         self._lock = anyio.Lock(fast_acquire=True)
 
     async def types(self) -> Mapping[str, str] | None:
-        """Type by name, or `None` where the server does not tell, as Temporal Cloud."""
+        """Type by name, or `None` where the server does not tell, as Temporal Cloud.
+
+        What it told before stays valid while it cannot be asked.
+        """
         async with self._lock:
             if self._asked_at is None or time.monotonic() - self._asked_at > _FRESH_SECONDS:
-                try:
+                with suppress(EngineError):
                     self._types = await listed_search_attributes(self._connection)
-                except EngineError:
-                    self._types = None
                 self._asked_at = time.monotonic()
             return self._types
