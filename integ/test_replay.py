@@ -1,7 +1,7 @@
 """Replay: the same history gives the same state and commands, however it is cut into tasks."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -30,25 +30,30 @@ def tasks(events: Sequence[HistoryEvent]) -> Iterator[tuple[int, int]]:
             begin = index + 1
 
 
-def straight(workflow_id: str, run_id: str, events: Sequence[HistoryEvent]) -> list[list[Command]]:
-    """Commands of every task when each one is fed to the same core in turn."""
-    run = Run(EventReader(workflow_id, run_id))
-    return [run.feed(events[begin:end]) for begin, end in tasks(events)]
-
-
-def cut(
-    workflow_id: str, run_id: str, events: Sequence[HistoryEvent], chance: random.Random
+def in_tasks(
+    workflow_id: str, run_id: str, events: Sequence[HistoryEvent], loses_cache: Callable[[], bool]
 ) -> tuple[list[list[Command]], ExecutionState | None]:
-    """The same when the core is lost before some of the tasks and rebuilt from the start."""
+    """Commands of every task, and the state after the last one.
+
+    Where the cache is lost a fresh core is fed everything up to the task, else the same core only what the
+    task brought.
+    """
     run = Run(EventReader(workflow_id, run_id))
     commands: list[list[Command]] = []
     for begin, end in tasks(events):
-        if chance.random() < _LOSES_CACHE:
+        if loses_cache():
             run = Run(EventReader(workflow_id, run_id))
-            commands.append(run.feed(events[:end]))
-        else:
-            commands.append(run.feed(events[begin:end]))
+            begin = 0
+        commands.append(run.feed(events[begin:end]))
     return commands, run.state if commands else None
+
+
+def never() -> bool:
+    return False
+
+
+def now_and_then(chance: random.Random) -> Callable[[], bool]:
+    return lambda: chance.random() < _LOSES_CACHE
 
 
 async def test_history_with_every_kind_of_event_replays(scenario: Scenario, connection: Connection) -> None:
@@ -64,7 +69,8 @@ async def test_history_with_every_kind_of_event_replays(scenario: Scenario, conn
 
     events = await history(connection, workflow_id, run_id)
 
-    assert len(straight(workflow_id, run_id, events)) > 3
+    commands, _ = in_tasks(workflow_id, run_id, events, never)
+    assert len(commands) > 3
 
 
 async def test_every_history_replays(connection: Connection) -> None:
@@ -74,15 +80,13 @@ async def test_every_history_replays(connection: Connection) -> None:
     for workflow_id, run_id in runs:
         events = await history(connection, workflow_id, run_id)
         # The whole history, its end included, must agree with what the core asks for.
-        whole = Run(EventReader(workflow_id, run_id))
-        whole.feed(events)
-        expected = straight(workflow_id, run_id, events)
-        replayed += len(expected)
-        chance = random.Random(run_id)
+        Run(EventReader(workflow_id, run_id)).feed(events)
+        expected = in_tasks(workflow_id, run_id, events, never)
+        replayed += len(expected[0])
+        loses_cache = now_and_then(random.Random(run_id))
         for _ in range(_CUTS_PER_HISTORY):
-            commands, state = cut(workflow_id, run_id, events, chance)
-            assert commands == expected, workflow_id
-            if state is not None:
-                assert snapshot.decode(snapshot.encode(state)) == whole.state
+            assert in_tasks(workflow_id, run_id, events, loses_cache) == expected, workflow_id
+        state = expected[1]
+        assert state is None or snapshot.decode(snapshot.encode(state)) == state
     print(f"{len(runs)} histories with {replayed} tasks replayed")
     assert replayed > len(runs) / 2

@@ -1,7 +1,7 @@
 """The application around the endpoints: other paths, errors of every class, clients that go away."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import anyio
@@ -199,7 +199,7 @@ async def test_client_that_goes_away_in_the_middle_of_its_request_starts_nothing
 
 
 async def test_body_in_pieces_is_put_together(engine: ScriptedEngine) -> None:
-    async def pieces() -> Any:
+    async def pieces() -> AsyncGenerator[bytes]:
         yield b'{"workflowId"'
         yield b':"w"}'
 

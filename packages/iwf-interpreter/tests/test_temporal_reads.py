@@ -1,13 +1,18 @@
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import msgspec
 import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, ListSearchAttributesResponse
+from temporalio.service import OperatorService, RPCError, RPCStatusCode
 from toy_interpreter import ANSWER, QUERY_FAILURE, started
 
 from iwf_interpreter.contract import DataAttributesAnswer, DataAttributesQuery, QueryType, TimerInfosAnswer
 from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
-from iwf_interpreter.temporal import Connection, TemporalEngine, client, connect
+from iwf_interpreter.temporal import Connection, TemporalEngine, client, connect, search_attributes
 from iwf_models import (
     EncodedObject,
     SearchAttribute,
@@ -110,7 +115,7 @@ async def test_a_query_that_nobody_answers_ends_with_a_clear_text(
     ],
 )
 async def test_a_run_that_starts_later_cannot_be_read_before(
-    idle_engine: TemporalEngine, workflow_id: str, request_parts: dict[str, object]
+    idle_engine: TemporalEngine, workflow_id: str, request_parts: dict[str, Any]
 ) -> None:
     await idle_engine.start(started(workflow_id, **request_parts))
 
@@ -309,3 +314,55 @@ async def test_types_are_unknown_where_the_server_does_not_tell(temporal_address
     engine = TemporalEngine(await connect(temporal_address, namespace="nowhere"), task_queue="any")
 
     assert await engine.search_attribute_types() is None
+
+
+class TellsOnce(OperatorService):
+    """A service that lists the search attributes of a namespace once, and then is not reachable."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def list_search_attributes(
+        self,
+        req: ListSearchAttributesRequest,
+        retry: bool = False,
+        metadata: Mapping[str, str | bytes] = {},
+        timeout: timedelta | None = None,
+    ) -> ListSearchAttributesResponse:
+        self.asked += 1
+        if self.asked > 1:
+            raise RPCError("gone", RPCStatusCode.UNAVAILABLE, b"")
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        return ListSearchAttributesResponse(custom_attributes={"K": keyword})
+
+
+class TellsOnceConnection(Connection):
+    def __init__(self, operator: TellsOnce) -> None:
+        self._operator = operator
+
+    @property
+    def operator(self) -> OperatorService:
+        return self._operator
+
+    @property
+    def namespace(self) -> str:
+        return "default"
+
+
+async def test_types_are_asked_for_once_in_a_while() -> None:
+    operator = TellsOnce()
+    engine = TemporalEngine(TellsOnceConnection(operator), task_queue="any")
+
+    assert [await engine.search_attribute_types() for _ in range(3)] == [{"K": "Keyword"}] * 3
+    assert operator.asked == 1
+
+
+async def test_types_that_were_told_stay_known_while_the_server_cannot_be_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search_attributes, "_FRESH_SECONDS", -1.0)
+    operator = TellsOnce()
+    engine = TemporalEngine(TellsOnceConnection(operator), task_queue="any")
+
+    assert [await engine.search_attribute_types() for _ in range(2)] == [{"K": "Keyword"}] * 2
+    assert operator.asked == 2

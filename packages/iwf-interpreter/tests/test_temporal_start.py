@@ -1,5 +1,6 @@
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +10,10 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
     PollWorkflowTaskQueueResponse,
+    StartWorkflowExecutionRequest,
+    StartWorkflowExecutionResponse,
 )
+from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 from toy_interpreter import WAIT, interpreter_input, started
 
 from iwf_interpreter.contract import InterpreterInput
@@ -215,7 +219,7 @@ async def test_the_engines_ui_shows_the_workflow_type(
     ],
 )
 async def test_what_the_server_will_never_accept_is_an_invalid_argument(
-    idle_engine: TemporalEngine, workflow_id: str, request_parts: dict[str, object], text: str
+    idle_engine: TemporalEngine, workflow_id: str, request_parts: dict[str, Any], text: str
 ) -> None:
     with pytest.raises(InvalidArgument, match=text):
         await idle_engine.start(started(workflow_id, **request_parts))
@@ -257,7 +261,7 @@ async def test_a_first_task_is_handed_to_a_free_interpreter_of_this_process(
     ],
 )
 async def test_a_first_task_is_left_to_the_queue_otherwise(
-    connection: Connection, workflow_id: str, free: bool, request_parts: dict[str, object]
+    connection: Connection, workflow_id: str, free: bool, request_parts: dict[str, Any]
 ) -> None:
     slots = Slots(free=free)
     engine = TemporalEngine(connection, task_queue="eager", eager=slots)
@@ -268,6 +272,63 @@ async def test_a_first_task_is_left_to_the_queue_otherwise(
     assert not slots.tasks
     assert not event.eager_execution_accepted
     await engine.terminate(workflow_id, run_id, "test")
+
+
+class FlakyStarts(WorkflowService):
+    """The real service, but the answer to the first start gets lost."""
+
+    def __init__(self, service: WorkflowService) -> None:
+        self.real = service
+        self.starts: list[tuple[str, bool, bool]] = []
+
+    async def start_workflow_execution(
+        self,
+        req: StartWorkflowExecutionRequest,
+        retry: bool = False,
+        metadata: Mapping[str, str | bytes] = {},
+        timeout: timedelta | None = None,
+    ) -> StartWorkflowExecutionResponse:
+        self.starts.append((req.request_id, req.request_eager_execution, retry))
+        response = await self.real.start_workflow_execution(req, retry, metadata, timeout)
+        if len(self.starts) == 1:
+            raise RPCError("connection lost", RPCStatusCode.UNAVAILABLE, b"")
+        return response
+
+
+class FlakyConnection(Connection):
+    """A connection with such a service."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.flaky = FlakyStarts(connection.service)
+        self._real = connection
+
+    @property
+    def service(self) -> WorkflowService:
+        return self.flaky
+
+    @property
+    def namespace(self) -> str:
+        return self._real.namespace
+
+    @property
+    def identity(self) -> str:
+        return self._real.identity
+
+
+async def test_an_eager_start_whose_answer_is_lost_is_asked_for_again_and_happens_once(
+    connection: Connection, workflow_id: str
+) -> None:
+    flaky = FlakyConnection(connection)
+    engine = TemporalEngine(flaky, task_queue="eager", eager=Slots(free=True))
+
+    run_id = await engine.start(started(workflow_id))
+
+    (first, *eager_once), (second, *retried_after) = flaky.flaky.starts
+    assert first == second
+    assert (eager_once, retried_after) == ([True, False], [False, True])
+    idle = TemporalEngine(connection, task_queue="eager")
+    assert (await idle.describe(workflow_id, "")).run_id == run_id
+    await idle.terminate(workflow_id, run_id, "test")
 
 
 async def started_event(

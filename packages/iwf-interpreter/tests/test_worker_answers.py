@@ -371,7 +371,7 @@ def test_options_of_states_nest_only_so_deep(depth: int, accepted: bool) -> None
         options = WorkflowStateOptions(execute_api_failure_proceed_state_options=options)
 
     if accepted:
-        check_state_options(options)
+        worker_answers.check_state_options(options)
     else:
         with pytest.raises(ValueError, match="nested more than 50 deep"):
-            check_state_options(options)
+            worker_answers.check_state_options(options)

@@ -6,6 +6,7 @@ Standard output carries the banner or the JSON line and nothing else; logs go to
 
 import argparse
 import logging
+import math
 import os
 import sys
 import time
@@ -36,6 +37,7 @@ _logger = logging.getLogger(__name__)
 _TEMPORAL_PORT = 7233
 _UI_PORT = 8233
 _DATA_FILE = Path(".iwf/dev.db")
+_CONNECT_SECONDS = 60.0
 _LAST_CALL_SECONDS = 0.2
 """The connection's own threads need a moment after the last call before the interpreter may go."""
 
@@ -133,6 +135,13 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "--address", default="127.0.0.1:7233", metavar="HOST:PORT", help="the Temporal server"
     )
     parser.add_argument("--role", type=Role, choices=list(Role), default=Role.ALL, help="default all")
+    parser.add_argument(
+        "--connect-timeout",
+        type=_seconds,
+        default=_CONNECT_SECONDS,
+        metavar="SECONDS",
+        help=f"how long to wait for Temporal, default {_CONNECT_SECONDS:g}; 0 tries once",
+    )
     parser.set_defaults(run=_start)
 
 
@@ -173,6 +182,7 @@ def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             namespace=options.namespace,
             role=options.role,
             interpreter=_interpreter_options(options),
+            connect_within_seconds=options.connect_timeout,
         ),
         options.bind,
         options.port,
@@ -224,6 +234,16 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0")
+    return seconds
 
 
 def _search_attribute(text: str) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 `temporalio` reports the end of a deadline as CANCELLED as well as DEADLINE_EXCEEDED.
 """
 
-from google.protobuf.message import Message
 from temporalio.api.errordetails.v1 import (
     NamespaceNotFoundFailure,
     QueryFailedFailure,
@@ -12,6 +11,8 @@ from temporalio.api.errordetails.v1 import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
+
+_Detail = NamespaceNotFoundFailure | QueryFailedFailure | WorkflowNotReadyFailure
 
 TIMED_OUT = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
 """Statuses of a call whose deadline has passed."""
@@ -29,7 +30,7 @@ PASSING = frozenset(
 
 _NOT_STARTED_YET = "Workflow task is not scheduled yet"
 _CLOSED_UNSTARTED = "closed before WorkflowTaskStarted"
-_BAD_RUN_ID = "RunId"
+_BAD_RUN_ID = "Invalid RunId"
 _MESSAGE_TOO_LARGE = "received message larger than max"
 _FULL_QUERY_BUFFER = "query buffer is full"
 
@@ -64,7 +65,7 @@ def query_error(error: RPCError) -> EngineError:
         return QueryFailed(text)
     if error.status in TIMED_OUT:
         return EngineError(
-            f"the workflow did not answer a query in time: no interpreter runs its tasks, or they fail ({text})"
+            f"the workflow did not answer a query in time, its tasks are not run or fail: {text}"
         )
     return engine_error(error)
 
@@ -74,5 +75,5 @@ def waits_for_its_start() -> InvalidArgument:
     return InvalidArgument("the workflow waits for its start delay and cannot be read before it has started")
 
 
-def _has_detail(error: RPCError, *kinds: type[Message]) -> bool:
+def _has_detail(error: RPCError, *kinds: type[_Detail]) -> bool:
     return any(detail.Is(kind.DESCRIPTOR) for detail in error.grpc_status.details for kind in kinds)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import anyio
-import msgspec
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, HistoryEventFilterType, WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent
@@ -131,14 +130,14 @@ def _outcome(event: HistoryEvent) -> WorkflowOutcome:
     status = _CLOSE_STATUSES[event.event_type]
     if status is WorkflowStatus.COMPLETED:
         result = event.workflow_execution_completed_event_attributes.result.payloads
-        return WorkflowOutcome(status=status, result=msgspec.Raw(payloads.raw(result[0])) if result else None)
+        return WorkflowOutcome(status=status, result=payloads.raw_value(result[0]) if result else None)
     if status is WorkflowStatus.FAILED:
         failure = event.workflow_execution_failed_event_attributes.failure
         details = failure.application_failure_info.details.payloads
         return WorkflowOutcome(
             status=status,
             failure_type=failure.application_failure_info.type or None,
-            failure_details=msgspec.Raw(payloads.raw(details[0])) if details else None,
+            failure_details=payloads.raw_value(details[0]) if details else None,
             failure_message=failure.message,
         )
     return WorkflowOutcome(status=status)
