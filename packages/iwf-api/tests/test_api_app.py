@@ -87,6 +87,13 @@ async def test_what_is_not_served_is_a_json_error(
     )
 
 
+async def test_refused_method_is_answered_with_the_allowed_one(engine: ScriptedEngine) -> None:
+    async with client(engine) as http:
+        answer = await http.get("/api/v1/workflow/start")
+
+    assert answer.headers["allow"] == "POST"
+
+
 @pytest.mark.parametrize(
     ("error", "detail"),
     [

@@ -65,6 +65,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
             id="attribute-of-iwf",
         ),
         pytest.param(["start", "--role", "worker"], "invalid", id="unknown-role"),
+        pytest.param(["start", "--poll-seconds", "1"], "less than 3 seconds", id="short-poll"),
     ],
 )
 def test_wrong_command_line_is_a_usage_error(

@@ -72,6 +72,11 @@ async def test_an_unknown_type_is_an_error(connection: Connection) -> None:
         await ensure_search_attributes(connection, {new_name(): "Number"})
 
 
+async def test_more_attributes_than_the_server_has_room_for_are_an_error(connection: Connection) -> None:
+    with pytest.raises(EngineError, match="KeywordList"):
+        await ensure_search_attributes(connection, {new_name(): "KeywordList" for _ in range(9)})
+
+
 async def test_a_namespace_that_does_not_exist_is_an_error_that_names_it(temporal_address: str) -> None:
     connection = await connect(temporal_address, namespace="nowhere")
 

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -6,7 +7,7 @@ import pytest
 from toy_interpreter import FAILURE_DETAIL, FAILURE_TYPE, ORDER, OUTPUT, order, started
 
 from iwf_interpreter.engine import WaitTimedOut, WorkflowNotFound, WorkflowOutcome
-from iwf_interpreter.temporal import TemporalEngine
+from iwf_interpreter.temporal import TemporalEngine, outcomes
 from iwf_models import WorkflowRetryPolicy, WorkflowStatus, codec
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +83,16 @@ async def test_a_wait_ends_at_its_deadline(idle_engine: TemporalEngine, workflow
         await idle_engine.wait(workflow_id, run_id, 0.5)
 
     assert 0.4 < anyio.current_time() - begun < 2
+
+
+async def test_a_wait_goes_on_after_a_poll_without_an_answer(
+    idle_engine: TemporalEngine, workflow_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The server answers a second before the deadline.
+    monkeypatch.setattr(outcomes, "_LONG_POLL_TIMEOUT", timedelta(seconds=1.5))
+    run_id = await idle_engine.start(started(workflow_id, timeout_seconds=1))
+
+    assert await idle_engine.wait(workflow_id, run_id, 20) == WorkflowOutcome(status=WorkflowStatus.TIMEOUT)
 
 
 async def test_a_wait_can_be_cancelled(idle_engine: TemporalEngine, workflow_id: str) -> None:

@@ -1,6 +1,5 @@
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 import anyio
 import msgspec
@@ -8,16 +7,14 @@ import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, ListSearchAttributesResponse
 from temporalio.service import OperatorService, RPCError, RPCStatusCode
-from toy_interpreter import ANSWER, QUERY_FAILURE, started
+from toy_interpreter import started
 
-from iwf_interpreter.contract import DataAttributesAnswer, DataAttributesQuery, QueryType, TimerInfosAnswer
-from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
-from iwf_interpreter.temporal import Connection, TemporalEngine, client, connect, search_attributes
+from iwf_interpreter.engine import EngineError, InvalidArgument, WorkflowNotFound
+from iwf_interpreter.temporal import Connection, TemporalEngine, connect, search_attributes
 from iwf_models import (
     EncodedObject,
     SearchAttribute,
     SearchAttributeValueType,
-    WorkflowRetryPolicy,
     WorkflowStatus,
 )
 
@@ -41,131 +38,6 @@ ALL_TYPES = [
         string_array_value=["a", "b"],
     ),
 ]
-
-
-async def ask(engine: TemporalEngine, workflow_id: str, run_id: str = "", *keys: str) -> DataAttributesAnswer:
-    argument = DataAttributesQuery(keys=list(keys))
-    return await engine.query(
-        workflow_id, run_id, QueryType.GET_DATA_ATTRIBUTES, argument, DataAttributesAnswer
-    )
-
-
-# Queries
-
-
-async def test_an_open_run_answers_a_query(engine: TemporalEngine, workflow_id: str) -> None:
-    await engine.start(started(workflow_id))
-
-    assert await ask(engine, workflow_id) == ANSWER
-
-
-async def test_a_closed_run_answers_a_query(engine: TemporalEngine, workflow_id: str) -> None:
-    run_id = await engine.start(started(workflow_id, "fail"))
-    await engine.wait(workflow_id, run_id, 20)
-
-    assert await ask(engine, workflow_id, run_id) == ANSWER
-
-
-async def test_a_query_may_have_no_argument(engine: TemporalEngine, workflow_id: str) -> None:
-    await engine.start(started(workflow_id))
-
-    assert await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, str) == "whole"
-
-
-async def test_a_query_that_the_run_refuses_has_failed(engine: TemporalEngine, workflow_id: str) -> None:
-    await engine.start(started(workflow_id))
-
-    with pytest.raises(QueryFailed, match=QUERY_FAILURE):
-        await ask(engine, workflow_id, "", "fail")
-
-
-async def test_a_query_that_the_run_does_not_know_has_failed(
-    engine: TemporalEngine, workflow_id: str
-) -> None:
-    await engine.start(started(workflow_id))
-
-    with pytest.raises(QueryFailed, match=QueryType.GET_CURRENT_TIMER_INFOS):
-        await engine.query(workflow_id, "", QueryType.GET_CURRENT_TIMER_INFOS, None, TimerInfosAnswer)
-
-
-async def test_an_answer_of_another_kind_is_an_engine_error(engine: TemporalEngine, workflow_id: str) -> None:
-    await engine.start(started(workflow_id))
-
-    with pytest.raises(EngineError, match="cannot be read"):
-        await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, int)
-
-
-async def test_a_query_that_nobody_answers_ends_with_a_clear_text(
-    idle_engine: TemporalEngine, workflow_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "_CALL_TIMEOUT", timedelta(seconds=1))
-    await idle_engine.start(started(workflow_id))
-
-    with anyio.fail_after(5), pytest.raises(EngineError, match="did not answer a query") as failure:
-        await ask(idle_engine, workflow_id)
-
-    assert type(failure.value) is EngineError
-
-
-@pytest.mark.parametrize(
-    "request_parts",
-    [
-        pytest.param({"start_delay_seconds": 60}, id="start-delay"),
-        pytest.param({"cron_schedule": "0 0 1 1 *"}, id="cron"),
-    ],
-)
-async def test_a_run_that_starts_later_cannot_be_read_before(
-    idle_engine: TemporalEngine, workflow_id: str, request_parts: dict[str, Any]
-) -> None:
-    await idle_engine.start(started(workflow_id, **request_parts))
-
-    with pytest.raises(InvalidArgument, match="start delay"):
-        await ask(idle_engine, workflow_id)
-
-
-async def test_a_run_that_is_retried_in_a_moment_answers_when_it_has_started(
-    engine: TemporalEngine, workflow_id: str
-) -> None:
-    retries = WorkflowRetryPolicy(initial_interval_seconds=1, maximum_attempts=2)
-    first = await engine.start(started(workflow_id, "fail-first", retry_policy=retries))
-    with anyio.fail_after(5):
-        while (await engine.describe(workflow_id, "")).run_id == first:
-            await anyio.sleep(0.02)
-
-    assert await ask(engine, workflow_id) == ANSWER
-
-
-async def test_a_run_that_closed_before_it_started_has_nothing_to_read(
-    idle_engine: TemporalEngine, workflow_id: str
-) -> None:
-    await idle_engine.start(started(workflow_id, start_delay_seconds=60))
-    await idle_engine.terminate(workflow_id, "", "test")
-
-    with pytest.raises(InvalidArgument, match="closed before it could start"):
-        await ask(idle_engine, workflow_id)
-
-
-@pytest.mark.parametrize(
-    "run_id",
-    [
-        pytest.param("", id="unknown-workflow"),
-        pytest.param(UNKNOWN_RUN, id="unknown-run"),
-        pytest.param("not-a-run", id="malformed-run"),
-    ],
-)
-async def test_a_workflow_that_does_not_exist_cannot_be_read(
-    idle_engine: TemporalEngine, workflow_id: str, run_id: str
-) -> None:
-    if run_id:
-        await idle_engine.start(started(workflow_id))
-
-    with pytest.raises(WorkflowNotFound):
-        await ask(idle_engine, workflow_id, run_id)
-    with pytest.raises(WorkflowNotFound):
-        await idle_engine.describe(workflow_id, run_id)
-
-
-# Descriptions
 
 
 async def test_a_description_has_the_memo_as_it_was_written(
@@ -245,6 +117,24 @@ async def test_a_description_has_the_status_of_that_very_run(
             await anyio.sleep(0.02)
 
     assert (await engine.describe(workflow_id, run_id)).status is status
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        pytest.param("", id="unknown-workflow"),
+        pytest.param(UNKNOWN_RUN, id="unknown-run"),
+        pytest.param("not-a-run", id="malformed-run"),
+    ],
+)
+async def test_a_workflow_that_does_not_exist_has_no_description(
+    idle_engine: TemporalEngine, workflow_id: str, run_id: str
+) -> None:
+    if run_id:
+        await idle_engine.start(started(workflow_id))
+
+    with pytest.raises(WorkflowNotFound):
+        await idle_engine.describe(workflow_id, run_id)
 
 
 async def test_a_missing_namespace_is_not_a_missing_workflow(temporal_address: str, workflow_id: str) -> None:

@@ -1,4 +1,4 @@
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +9,7 @@ from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
-    PollWorkflowTaskQueueResponse,
-    StartWorkflowExecutionRequest,
-    StartWorkflowExecutionResponse,
 )
-from temporalio.service import RPCError, RPCStatusCode, WorkflowService
 from toy_interpreter import WAIT, interpreter_input, started
 
 from iwf_interpreter.contract import InterpreterInput
@@ -223,112 +219,6 @@ async def test_what_the_server_will_never_accept_is_an_invalid_argument(
 ) -> None:
     with pytest.raises(InvalidArgument, match=text):
         await idle_engine.start(started(workflow_id, **request_parts))
-
-
-class Slots:
-    """An interpreter in this process that keeps what it is given."""
-
-    def __init__(self, *, free: bool) -> None:
-        self.free = free
-        self.tasks: list[PollWorkflowTaskQueueResponse] = []
-
-    def has_slot(self) -> bool:
-        return self.free
-
-    def accept(self, response: PollWorkflowTaskQueueResponse) -> None:
-        self.tasks.append(response)
-
-
-async def test_a_first_task_is_handed_to_a_free_interpreter_of_this_process(
-    connection: Connection, workflow_id: str
-) -> None:
-    slots = Slots(free=True)
-    engine = TemporalEngine(connection, task_queue="eager", eager=slots)
-
-    run_id = await engine.start(started(workflow_id))
-
-    assert [task.workflow_execution.run_id for task in slots.tasks] == [run_id]
-    assert slots.tasks[0].task_token
-    await engine.terminate(workflow_id, run_id, "test")
-
-
-@pytest.mark.parametrize(
-    ("free", "request_parts"),
-    [
-        pytest.param(False, {}, id="no-free-slot"),
-        pytest.param(True, {"start_delay_seconds": 60}, id="start-delay"),
-        pytest.param(True, {"cron_schedule": "@every 1h"}, id="cron"),
-    ],
-)
-async def test_a_first_task_is_left_to_the_queue_otherwise(
-    connection: Connection, workflow_id: str, free: bool, request_parts: dict[str, Any]
-) -> None:
-    slots = Slots(free=free)
-    engine = TemporalEngine(connection, task_queue="eager", eager=slots)
-
-    run_id = await engine.start(started(workflow_id, **request_parts))
-
-    event = await started_event(connection, workflow_id, run_id)
-    assert not slots.tasks
-    assert not event.eager_execution_accepted
-    await engine.terminate(workflow_id, run_id, "test")
-
-
-class FlakyStarts(WorkflowService):
-    """The real service, but the answer to the first start gets lost."""
-
-    def __init__(self, service: WorkflowService) -> None:
-        self.real = service
-        self.starts: list[tuple[str, bool, bool]] = []
-
-    async def start_workflow_execution(
-        self,
-        req: StartWorkflowExecutionRequest,
-        retry: bool = False,
-        metadata: Mapping[str, str | bytes] = {},
-        timeout: timedelta | None = None,
-    ) -> StartWorkflowExecutionResponse:
-        self.starts.append((req.request_id, req.request_eager_execution, retry))
-        response = await self.real.start_workflow_execution(req, retry, metadata, timeout)
-        if len(self.starts) == 1:
-            raise RPCError("connection lost", RPCStatusCode.UNAVAILABLE, b"")
-        return response
-
-
-class FlakyConnection(Connection):
-    """A connection with such a service."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.flaky = FlakyStarts(connection.service)
-        self._real = connection
-
-    @property
-    def service(self) -> WorkflowService:
-        return self.flaky
-
-    @property
-    def namespace(self) -> str:
-        return self._real.namespace
-
-    @property
-    def identity(self) -> str:
-        return self._real.identity
-
-
-async def test_an_eager_start_whose_answer_is_lost_is_asked_for_again_and_happens_once(
-    connection: Connection, workflow_id: str
-) -> None:
-    flaky = FlakyConnection(connection)
-    engine = TemporalEngine(flaky, task_queue="eager", eager=Slots(free=True))
-
-    run_id = await engine.start(started(workflow_id))
-
-    (first, *eager_once), (second, *retried_after) = flaky.flaky.starts
-    assert first == second
-    assert (eager_once, retried_after) == ([True, False], [False, True])
-    idle = TemporalEngine(connection, task_queue="eager")
-    assert (await idle.describe(workflow_id, "")).run_id == run_id
-    await idle.terminate(workflow_id, run_id, "test")
 
 
 async def started_event(

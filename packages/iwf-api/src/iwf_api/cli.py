@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import anyio
+import msgspec
 
 from iwf_api.dev.command import DevOptions, run_dev
 from iwf_api.dev.search_attributes import (
@@ -30,7 +31,7 @@ from iwf_api.server import Role, ServerOptions, running
 from iwf_api.stopping import stop_signals
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
 from iwf_interpreter.loop.tasks import LoopOptions
-from iwf_interpreter.temporal import InterpreterOptions
+from iwf_interpreter.temporal import InterpreterOptions, ProtocolOptions
 
 _logger = logging.getLogger(__name__)
 
@@ -142,6 +143,13 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help=f"how long to wait for Temporal, default {_CONNECT_SECONDS:g}; 0 tries once",
     )
+    parser.add_argument(
+        "--poll-seconds",
+        type=_poll_seconds,
+        default=ProtocolOptions().poll_seconds,
+        metavar="SECONDS",
+        help="deadline of one poll, at least 3, default 22; stopping waits for it",
+    )
     parser.set_defaults(run=_start)
 
 
@@ -181,7 +189,9 @@ def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             address=options.address,
             namespace=options.namespace,
             role=options.role,
-            interpreter=_interpreter_options(options),
+            interpreter=msgspec.structs.replace(
+                _interpreter_options(options), protocol=ProtocolOptions(poll_seconds=options.poll_seconds)
+            ),
             connect_within_seconds=options.connect_timeout,
         ),
         options.bind,
@@ -234,6 +244,13 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
+
+
+def _poll_seconds(text: str) -> float:
+    seconds = _seconds(text)
+    if seconds < 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 3 seconds")
+    return seconds
 
 
 def _seconds(text: str) -> float:
