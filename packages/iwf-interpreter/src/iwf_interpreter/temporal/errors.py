@@ -72,7 +72,9 @@ def query_error(error: RPCError) -> EngineError:
 
 def waits_for_its_start() -> InvalidArgument:
     """A run cannot be read during its start delay."""
-    return InvalidArgument("the workflow waits for its start delay and cannot be read before it has started")
+    return InvalidArgument(
+        "the workflow waits for its start delay, its schedule or a retry and cannot be read before it runs"
+    )
 
 
 def _has_detail(error: RPCError, *kinds: type[_Detail]) -> bool:
