@@ -1,8 +1,10 @@
 """What the end-to-end tests share: one server under test, calls to it, and a worker per test."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import httpx
 import msgspec
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,9 +15,13 @@ from temporalio.api.workflowservice.v1 import (
 )
 
 from iwf_interpreter.temporal import Connection
-from iwf_testkit import FakeWorker, IwfServer
+from iwf_testkit import FakeWorker, IwfServer, wait_for
 
 PREFIX = "/api/v1/workflow/"
+
+NOT_EXISTS = "WORKFLOW_NOT_EXISTS_SUB_STATUS"
+ALREADY_STARTED = "WORKFLOW_ALREADY_STARTED_SUB_STATUS"
+UNCATEGORIZED = "UNCATEGORIZED_SUB_STATUS"
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -69,6 +75,37 @@ class Scenario:
     async def result(self, workflow_id: str, wait_seconds: int = 20) -> dict[str, Any]:
         """Wait for the end of a workflow."""
         return await self.ok("getWithWait", workflowId=workflow_id, waitTimeSeconds=wait_seconds)
+
+
+async def eventually(
+    call: Callable[[], Awaitable[Reply]], condition: Callable[[Reply], bool], within_seconds: float = 10
+) -> Reply:
+    """Repeat a call until its answer is as wished."""
+    with anyio.fail_after(within_seconds):
+        while True:
+            reply = await call()
+            if condition(reply):
+                return reply
+            await anyio.sleep(0.05)
+
+
+async def idle(scenario: Scenario, **fields: Any) -> str:
+    """A running workflow that waits for the signal "go"."""
+    scenario.worker.script("S1.waitUntil", wait_for(signals=("go",)))
+    workflow_id, _ = await scenario.start(**fields)
+    await scenario.worker.wait_for_calls("S1.waitUntil")
+    return workflow_id
+
+
+async def closed(scenario: Scenario) -> str:
+    """A completed workflow."""
+    workflow_id, _ = await scenario.start()
+    await scenario.result(workflow_id)
+    return workflow_id
+
+
+def refused(reply: Reply, sub_status: str, *, status: int = 400) -> None:
+    assert (reply.status, reply.body["subStatus"]) == (status, sub_status), reply
 
 
 async def history(connection: Connection, workflow_id: str, run_id: str) -> list[HistoryEvent]:

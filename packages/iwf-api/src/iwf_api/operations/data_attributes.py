@@ -52,15 +52,20 @@ async def get(service: Service, request: WorkflowGetDataObjectsRequest) -> Workf
 
 async def set_(service: Service, request: WorkflowSetDataObjectsRequest) -> None:
     """Write attributes; one without a value keeps its key without a value."""
-    for item in request.objects or ():
-        if item.key is not None and item.key.startswith(SYSTEM_PREFIX):
-            raise InvalidRequest(f"the data attribute key {item.key!r} is reserved for the server")
+    check_keys(request.objects)
     await service.engine.signal(
         request.workflow_id,
         request.workflow_run_id or "",
         SystemSignal.EXECUTE_RPC,
         RpcSignal(upsert_data_objects=request.objects),
     )
+
+
+def check_keys(attributes: Iterable[KeyValue] | None) -> None:
+    """Make sure that no key is the server's own; raises `InvalidRequest`."""
+    for item in attributes or ():
+        if item.key is not None and item.key.startswith(SYSTEM_PREFIX):
+            raise InvalidRequest(f"the data attribute key {item.key!r} is reserved for the server")
 
 
 async def _from_memo(

@@ -3,18 +3,18 @@
 Everything is checked before the engine is asked, so a refused request has had no effect.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from iwf_api.errors import InvalidRequest
+from iwf_api.operations.data_attributes import check_keys
 from iwf_api.operations.search_attributes import check_all
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import (
     MEMO_REQUEST_ID,
     MEMO_USE_MEMO,
     MEMO_WORKER_URL,
-    SYSTEM_PREFIX,
     WORKFLOW_TYPE_ATTRIBUTE,
     InterpreterInput,
 )
@@ -23,7 +23,6 @@ from iwf_interpreter.engine import EngineError, StartRequest, WorkflowAlreadySta
 from iwf_interpreter.worker_answers import check_state_options
 from iwf_models import (
     EncodedObject,
-    KeyValue,
     SearchAttribute,
     SearchAttributeValueType,
     WorkflowAlreadyStartedOptions,
@@ -47,7 +46,7 @@ async def start(service: Service, request: WorkflowStartRequest) -> WorkflowStar
     """
     options = request.workflow_start_options or WorkflowStartOptions()
     _check_numbers(request, options)
-    _check_data_attributes(options.data_attributes or ())
+    check_keys(options.data_attributes)
     await check_all(service, options.search_attributes)
     if request.start_state_id and request.state_options is not None:
         try:
@@ -163,9 +162,3 @@ def _check_numbers(request: WorkflowStartRequest, options: WorkflowStartOptions)
             raise InvalidRequest(f"{name} must not be negative, got {value!r}")
     if options.cron_schedule and options.workflow_start_delay_seconds:
         raise InvalidRequest(f"{_OPTIONS}: cronSchedule and workflowStartDelaySeconds cannot be combined")
-
-
-def _check_data_attributes(attributes: Iterable[KeyValue]) -> None:
-    for item in attributes:
-        if item.key is not None and item.key.startswith(SYSTEM_PREFIX):
-            raise InvalidRequest(f"the data attribute key {item.key!r} is reserved for the server")
