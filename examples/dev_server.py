@@ -4,7 +4,9 @@ A program of yours would rather talk to a server that is already running; then o
 """
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -64,7 +66,12 @@ def dev_server(directory: Path) -> Generator[DevServer]:
             process_group=0,
         )
         try:
-            yield DevServer(process, _addresses(process, output, log))
+            server = DevServer(process, _addresses(process, output, log))
+            try:
+                yield server
+            except Exception:
+                print(f"the last lines of the server's log:\n{_tail(log)}", file=sys.stderr)
+                raise
         finally:
             _stop(process)
 
@@ -90,5 +97,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with the Temporal server that it started
         process.wait()

@@ -46,7 +46,7 @@ def main() -> int:
             ):
                 run(server.api, args.path, args.timeout)
     except (RuntimeError, TimeoutError, httpx.HTTPError, UnexpectedStatus) as error:
-        print(f"orchestration failed: {error!r}", file=sys.stderr)
+        print(f"orchestration failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
 

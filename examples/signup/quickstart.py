@@ -34,9 +34,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, _on_terminate)
-    if hasattr(signal, "alarm"):
-        signal.signal(signal.SIGALRM, _on_alarm)
-        signal.alarm(_LIMIT_SECONDS)
+    signal.signal(signal.SIGALRM, _on_alarm)
+    signal.alarm(_LIMIT_SECONDS)
     try:
         with tempfile.TemporaryDirectory(prefix="iwf-quickstart-") as directory:
             say("starting a Temporal development server and the iWF server: iwf-server dev")
@@ -46,7 +45,7 @@ def main() -> int:
         say("stopped by Ctrl-C")
         return 0 if args.keep else 130
     except (RuntimeError, TimeoutError, httpx.HTTPError, UnexpectedStatus) as error:
-        print(f"quickstart failed: {error!r}", file=sys.stderr)
+        print(f"quickstart failed: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     say("server and worker are stopped")
     return 0
