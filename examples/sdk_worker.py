@@ -37,7 +37,7 @@ def worker_app(registry: Registry, say: Callable[[str], None]) -> Starlette:
 
     Args:
         registry: The workflows to serve.
-        say: Told of each call as it arrives, in a few words. Runs on the thread of the call.
+        say: Told of each call as it arrives, and of each that fails, in a few words. Called on any thread.
     """
     service = WorkerService(registry)
 
@@ -58,9 +58,11 @@ def worker_app(registry: Registry, say: Callable[[str], None]) -> Starlette:
 
     return Starlette(
         routes=[
-            Route(WorkerService.api_path_workflow_state_wait_until, _endpoint(wait_until), methods=["POST"]),
-            Route(WorkerService.api_path_workflow_state_execute, _endpoint(execute), methods=["POST"]),
-            Route(WorkerService.api_path_workflow_worker_rpc, _endpoint(rpc), methods=["POST"]),
+            Route(
+                WorkerService.api_path_workflow_state_wait_until, _endpoint(wait_until, say), methods=["POST"]
+            ),
+            Route(WorkerService.api_path_workflow_state_execute, _endpoint(execute, say), methods=["POST"]),
+            Route(WorkerService.api_path_workflow_worker_rpc, _endpoint(rpc, say), methods=["POST"]),
         ]
     )
 
@@ -89,7 +91,9 @@ def serving(app: Starlette, port: int = 0) -> Generator[str]:
             thread.join()
 
 
-def _endpoint(handle: Callable[[JsonObject], JsonObject]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    handle: Callable[[JsonObject], JsonObject], say: Callable[[str], None]
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         body = await request.json()
         try:
@@ -97,6 +101,7 @@ def _endpoint(handle: Callable[[JsonObject], JsonObject]) -> Callable[[Request],
         except Exception as error:
             # Whatever workflow code raises is for the server to see: it retries the call by the state's
             # policy, and shows this text in the history and, at last, in the workflow's error message.
+            say(f"worker call failed: {error!r}")
             failure = WorkerErrorResponse(
                 detail=f"{error}\n{traceback.format_exc()}", error_type=type(error).__name__
             )

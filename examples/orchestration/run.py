@@ -105,7 +105,9 @@ def finish(client: Client, workflow_id: str, expected: str) -> None:
 
 def say(text: str) -> None:
     """Print a line at once."""
-    print(text, flush=True)
+    # In one piece, since calls of the worker come on threads of their own.
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import httpx
 from iwf.client import Client
 from iwf.client_options import ClientOptions
 from iwf.errors import HttpError
@@ -93,7 +94,7 @@ def main() -> int:
                 print(client.verify(args.username))
             case _:
                 print(client.run_status(args.username), client.describe(args.username))
-    except HttpError as error:
+    except (HttpError, httpx.TransportError) as error:
         print(f"{args.command} failed: {error}", file=sys.stderr)
         return 1
     return 0

@@ -195,3 +195,8 @@ def test_failing_workflow_code_is_a_worker_error(worker: Worker) -> None:
     assert response.json()["detail"].startswith(
         "workflow SignupWorkflow state NoSuchState is not registered\n"
     )
+    assert worker.said == [
+        "worker call: execute of NoSuchState-1",
+        "worker call failed: InvalidArgumentError("
+        "'workflow SignupWorkflow state NoSuchState is not registered')",
+    ]
