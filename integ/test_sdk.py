@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 from uuid import uuid4
 
+import anyio
 import anyio.to_thread
 import pytest
 from iwf.client import Client
@@ -24,7 +25,14 @@ from iwf.errors import (
     WorkflowTerminated,
     WorkflowTimeout,
 )
-from iwf.iwf_api.models import IDReusePolicy, WorkflowStopType
+from iwf.iwf_api.models import (
+    IDReusePolicy,
+    SearchAttribute,
+    SearchAttributeValueType,
+    WorkflowSearchRequest,
+    WorkflowStatus,
+    WorkflowStopType,
+)
 from iwf.object_encoder import ObjectEncoder
 from iwf.persistence import Persistence
 from iwf.persistence_schema import PersistenceField, PersistenceSchema
@@ -33,6 +41,7 @@ from iwf.rpc import rpc
 from iwf.state_decision import StateDecision
 from iwf.state_schema import StateSchema
 from iwf.stop_workflow_options import StopWorkflowOptions
+from iwf.unregistered_client import UnregisteredClient
 from iwf.workflow import ObjectWorkflow
 from iwf.workflow_context import WorkflowContext
 from iwf.workflow_options import WorkflowOptions
@@ -78,7 +87,11 @@ class Adding(ObjectWorkflow):
         return StateSchema.with_starting_state(Waits())
 
     def get_persistence_schema(self) -> PersistenceSchema:
-        return PersistenceSchema.create(PersistenceField.data_attribute_def("sum", int))
+        return PersistenceSchema.create(
+            PersistenceField.data_attribute_def("sum", int),
+            PersistenceField.search_attribute_def("CustomIntField", SearchAttributeValueType.INT),
+            PersistenceField.search_attribute_def("CustomKeywordField", SearchAttributeValueType.KEYWORD),
+        )
 
     def get_communication_schema(self) -> CommunicationSchema:
         return CommunicationSchema.create(CommunicationMethod.signal_channel_def("add", int))
@@ -100,12 +113,17 @@ class Adding(ObjectWorkflow):
 class Sdk:
     """The SDK's client, whose calls block and so run on a thread."""
 
+    @property
+    def unregistered(self) -> UnregisteredClient:
+        """The client below, which alone can search."""
+        return self._client._unregistered_client  # pyright: ignore[reportPrivateUsage]
+
     def __init__(self, server_url: str, worker_url: str, registry: Registry) -> None:
         self._client = Client(registry, ClientOptions(server_url, worker_url, ObjectEncoder.default))
 
     def close(self) -> None:
         """The SDK leaves its connections open; they would be reported as leaked."""
-        self._client._unregistered_client.api_client.get_httpx_client().close()  # pyright: ignore[reportPrivateUsage]
+        self.unregistered.api_client.get_httpx_client().close()
 
     async def __call__(self, method: Callable[..., R], *arguments: object) -> R:
         return await anyio.to_thread.run_sync(lambda: method(self._client, *arguments))
@@ -140,6 +158,50 @@ async def test_rpc_writes_and_reads(sdk: Sdk) -> None:
 
     assert await sdk(Client.invoke_rpc, workflow_id, Adding.set_sum, 5, int) == 5
     assert await sdk(Client.invoke_rpc, workflow_id, Adding.get_sum, None, int) == 5
+
+
+async def test_describe_tells_the_status(sdk: Sdk) -> None:
+    workflow_id = await sdk.start()
+
+    described = await sdk(Client.describe_workflow, workflow_id)
+
+    assert described.workflow_status is WorkflowStatus.RUNNING
+
+
+async def test_data_attributes_are_set_and_read(sdk: Sdk) -> None:
+    workflow_id = await sdk.start()
+
+    await sdk(Client.set_workflow_data_attributes, Adding, workflow_id, "", {"sum": 7})
+
+    assert await sdk(Client.get_all_workflow_data_attributes, Adding, workflow_id) == {"sum": 7}
+
+
+async def test_search_attributes_are_set_read_and_searched(sdk: Sdk) -> None:
+    workflow_id = await sdk.start()
+    marker = f"marker-{uuid4()}"
+    attributes = [
+        SearchAttribute(key="CustomIntField", integer_value=42, value_type=SearchAttributeValueType.INT),
+        SearchAttribute(
+            key="CustomKeywordField", string_value=marker, value_type=SearchAttributeValueType.KEYWORD
+        ),
+    ]
+
+    await sdk(Client.set_workflow_search_attributes, Adding, workflow_id, attributes)
+    await sdk(Client.invoke_rpc, workflow_id, Adding.get_sum, None, int)
+    query = WorkflowSearchRequest(query=f"CustomKeywordField = '{marker}'")
+    with anyio.fail_after(10):
+        while not (
+            found := (
+                await anyio.to_thread.run_sync(sdk.unregistered.search_workflow, query)
+            ).workflow_executions
+        ):
+            await anyio.sleep(0.05)
+
+    keys = ["CustomIntField", "CustomKeywordField"]
+    read = await sdk(Client.get_workflow_search_attributes, Adding, workflow_id, keys)
+    everything = await sdk(Client.get_all_search_attributes, Adding, workflow_id)
+    assert read == everything == {"CustomIntField": 42, "CustomKeywordField": marker}
+    assert [entry.workflow_id for entry in found or ()] == [workflow_id]
 
 
 async def test_failing_rpc_raises_with_what_the_worker_said(sdk: Sdk) -> None:
