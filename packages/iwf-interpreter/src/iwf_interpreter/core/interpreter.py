@@ -153,8 +153,6 @@ class Interpreter:
             config=start.config,
             interpreter_version=start.interpreter_version,
             use_memo=bool(start.use_memo_for_data_attributes),
-            wait_for_completion_state_ids=start.wait_for_completion_state_ids or [],
-            wait_for_completion_state_execution_ids=start.wait_for_completion_state_execution_ids or [],
             data_attributes={item.key or "": item.value for item in start.init_data_attributes or ()},
             search_attributes={item.key or "": item for item in start.init_search_attributes or ()},
         )

@@ -109,8 +109,6 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     config: WorkflowConfig
     interpreter_version: int
     use_memo: bool = False
-    wait_for_completion_state_ids: list[str] = []
-    wait_for_completion_state_execution_ids: list[str] = []
 
     queue: list[StateMovement] = []
     """Movements that no execution was started for yet, oldest first."""

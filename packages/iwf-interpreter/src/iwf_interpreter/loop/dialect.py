@@ -64,7 +64,7 @@ class ActivityTask(msgspec.Struct, frozen=True, kw_only=True):
     scheduled_at: int
     """Unix seconds at which the first attempt was scheduled."""
     timeout_seconds: float
-    """What is left of the attempt's time limit when the task is handed out."""
+    """Time limit of the attempt. The engine keeps it too, and refuses an answer that comes later."""
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
