@@ -20,6 +20,7 @@ from iwf_interpreter.core import (
 from iwf_models import (
     CommandRequest,
     EncodedObject,
+    ExecutingStateIdMode,
     InterStateChannelPublishing,
     StateDecision,
     StateMovement,
@@ -32,6 +33,9 @@ from iwf_models import (
 T = TypeVar("T")
 
 START_MS = 1_700_000_000_250
+
+QUIET = WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.DISABLED)
+"""Without the search attribute that almost every batch would change."""
 
 
 class Driver:
@@ -55,7 +59,9 @@ class Driver:
         self.history.append((self.now_ms, events, commands))
         return commands
 
-    def start(self, *movements: StateMovement, **fields: Any) -> list[Command]:
+    def start(
+        self, *movements: StateMovement, config: WorkflowConfig | None = None, **fields: Any
+    ) -> list[Command]:
         """Start the run, with the first movement as its start state and the others as an RPC's."""
         first = movements[0] if movements else None
         events: list[Event] = [
@@ -63,14 +69,14 @@ class Driver:
                 workflow_id="order-1",
                 run_id="run-2",
                 first_run_id="run-1",
-                started_at=1_700_000_000,
+                started_at_ms=1_700_000_000_000,
                 input=InterpreterInput(
                     iwf_workflow_type="Order",
                     iwf_worker_url="http://worker:8802",
                     start_state_id=first and first.state_id,
                     state_input=first and first.state_input,
                     state_options=first and first.state_options,
-                    config=WorkflowConfig(),
+                    config=QUIET if config is None else config,
                     **fields,
                 ),
             )

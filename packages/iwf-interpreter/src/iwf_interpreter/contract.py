@@ -57,6 +57,11 @@ class SystemSignal(StrEnum):
 
     EXECUTE_RPC = "__IwfSystem_ExecuteRpc"
     FAIL_WORKFLOW = "__IwfSystem_FailWorkflowChannel"
+    SKIP_TIMER = "__IwfSystem_SkipTimerChannel"
+    UPDATE_CONFIG = "__IwfSystem_UpdateWorkflowConfig"
+    """Its body is the whole `WorkflowConfigUpdateRequest`."""
+    CONTINUE_AS_NEW = "__IwfSystem_TriggerContinueAsNew"
+    """It has no body."""
 
 
 class QueryType(StrEnum):
@@ -67,6 +72,29 @@ class QueryType(StrEnum):
     GET_CURRENT_TIMER_INFOS = "GetCurrentTimerInfos"
     PREPARE_RPC = "PrepareRpcQueryType"
     DEBUG_DUMP = "DebugNewDump"
+    DUMP_BY_PAGE = "ContinueAsNewDumpByPage"
+    SNAPSHOT_PAGE = "SnapshotPage"
+    STATE_COMPLETION = "StateCompletion"
+
+
+class UpdateType(StrEnum):
+    """Updates that the interpreter takes."""
+
+    LOCKED_RPC = "ExecuteOptimisticLockingRpcUpdate"
+    WAIT_FOR_STATE = "WaitForStateCompletion"
+
+
+class UpdateError(StrEnum):
+    """Types of the failures by which the interpreter refuses an update, or ends one without an answer."""
+
+    LOCKED = "RPC_ACQUIRE_LOCK_FAILURE"
+    """Others hold the attributes, and too many wait for them already."""
+    ASK_AGAIN = "CONTINUES_AS_NEW"
+    """The run ends and another goes on; nothing was done, the same update belongs there."""
+    EXPIRED = "RPC_EXPIRED"
+    """The client's time was over before the worker could be called; nothing was done."""
+    INVALID = "INVALID_UPDATE"
+    """The update cannot be read, or is of an unknown type."""
 
 
 class ActivityType(StrEnum):
@@ -74,10 +102,26 @@ class ActivityType(StrEnum):
 
     WAIT_UNTIL = "StateApiWaitUntil"
     EXECUTE = "StateApiExecute"
+    RPC = "InvokeWorkerRpc"
+    LOAD_SNAPSHOT_PAGE = "LoadSnapshotPage"
+
+
+class ContinuedRun(WireStruct, frozen=True, kw_only=True):
+    """The state that a run takes over from the one before: carried along, or where to read it."""
+
+    snapshot: str | None = None
+    """The state as text (`iwf_interpreter.core.snapshot`), when it fits the input."""
+    previous_run_id: str | None = None
+    """The run to read it from, otherwise."""
+    pages: int = 0
+    """In how many parts."""
 
 
 class InterpreterInput(WireStruct, frozen=True, kw_only=True):
-    """Input of one run, written when the workflow starts."""
+    """Input of one run, written when the workflow starts and again whenever it continues as new.
+
+    A run that continues another one ignores everything about the start: state, input, options, attributes.
+    """
 
     iwf_workflow_type: str
     iwf_worker_url: str
@@ -90,8 +134,11 @@ class InterpreterInput(WireStruct, frozen=True, kw_only=True):
     init_data_attributes: list[KeyValue] | None = None
     use_memo_for_data_attributes: bool | None = None
     config: WorkflowConfig
+    request_id: str | None = None
+    """Id of the start request, which the memo shows as `MEMO_REQUEST_ID`."""
     interpreter_version: int = 1
     """Behaviour version, see `iwf_interpreter.core.versions`."""
+    continued: ContinuedRun | None = None
 
 
 class InterpreterOutput(WireStruct, frozen=True, kw_only=True):
@@ -116,6 +163,83 @@ class FailSignal(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omi
     """Body of `SystemSignal.FAIL_WORKFLOW`."""
 
     reason: str | None = None
+
+
+class SkipTimerSignal(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """Body of `SystemSignal.SKIP_TIMER`. An id that is not empty wins over the index."""
+
+    state_execution_id: str
+    command_id: str | None = None
+    command_index: int | None = None
+
+
+class LockedRpcRequest(WireStruct, frozen=True, kw_only=True):
+    """Argument of `UpdateType.LOCKED_RPC`: the client's `WorkflowRpcRequest`, and how long it may take."""
+
+    rpc_name: str
+    input: EncodedObject | None = None
+    search_attributes_loading_policy: PersistenceLoadingPolicy | None = None
+    data_attributes_loading_policy: PersistenceLoadingPolicy | None = None
+    timeout_seconds: int | None = None
+    """Limit of the worker call; also of the wait for locks, unless `expires_at_ms` is sooner. Default 60."""
+    expires_at_ms: int | None = None
+    """Unix milliseconds after which nobody waits for the answer: the worker is not called then."""
+    max_waiting: int = 0
+    """How many locked RPCs may wait for their locks; one more is refused. 0 means that none waits."""
+    omit_input_output: bool | None = None
+
+
+class RpcFailure(WireStruct, frozen=True, kw_only=True):
+    """What a client is told about an RPC that failed in its worker, as parts of an `ErrorResponse`."""
+
+    detail: str
+    worker_detail: str
+    """`originalWorkerErrorDetail`."""
+    worker_error_type: str
+    """`originalWorkerErrorType`."""
+    worker_status: int
+    """`originalWorkerErrorStatus`: the worker's HTTP status, 0 when there was no HTTP answer to blame."""
+
+
+class LockedRpcAnswer(WireStruct, frozen=True, kw_only=True):
+    """Result of `UpdateType.LOCKED_RPC`: the output, or how the worker failed."""
+
+    output: EncodedObject | None = None
+    failure: RpcFailure | None = None
+
+
+class StateTarget(WireStruct, frozen=True, kw_only=True):
+    """One execution of a state, by its id, or the first one of a state whose movement had this key."""
+
+    state_execution_id: str | None = None
+    state_id: str | None = None
+    wait_for_key: str | None = None
+
+
+class StateCompletionAnswer(WireStruct, frozen=True, kw_only=True):
+    """Whether the target of a `StateTarget` has completed; answer of the query and result of the update."""
+
+    completed: bool
+    output: StateCompletionOutput | None = None
+    """Set once completed: the two ids, and the output if the decision closed the workflow with one."""
+
+
+class SnapshotPageQuery(WireStruct, frozen=True, kw_only=True):
+    """Argument of `QueryType.SNAPSHOT_PAGE`: a part of the state that a closed run left to its successor."""
+
+    page: int
+    """From 0."""
+    pages: int
+    """In how many parts of about the same size the state is cut."""
+
+
+class SnapshotPage(WireStruct, frozen=True, kw_only=True):
+    """Answer of `QueryType.SNAPSHOT_PAGE`."""
+
+    text: str
+    """Base64 of the zlib-compressed part."""
+    sha256: str
+    """Hex digest of all parts when put together; parts with different digests do not belong together."""
 
 
 class DataAttributesQuery(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):

@@ -7,17 +7,22 @@ this tree; everything else that escapes it is a bug.
     ├── WorkflowNotFound        no such workflow or run, or it is closed and the call needs a running one
     ├── WorkflowAlreadyStarted  the id is taken, by a running workflow or by the reuse policy
     ├── InvalidArgument         the engine refuses the request for good
+    │   ├── NotStartedYet       the run waits for its first task
+    │   └── NoResetPoint        the history has no such point
     ├── QueryFailed             the run cannot answer now; asking again may help
+    ├── UpdateRefused           the run took no update, or ended it with a failure
+    ├── RunEnded                the run ended before it had answered an update
+    ├── TooManyUpdates          the run has as many updates as the engine lets it have
     ├── WaitTimedOut            the wait ended before the run did
     └── NotSupported            this engine cannot do that
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from iwf_interpreter.contract import InterpreterInput, QueryType
+from iwf_interpreter.contract import InterpreterInput, QueryType, UpdateType
 from iwf_models import EncodedObject, IDReusePolicy, SearchAttribute, WorkflowRetryPolicy, WorkflowStatus
 
 T = TypeVar("T")
@@ -45,8 +50,38 @@ class InvalidArgument(EngineError):
     """The engine refuses the request, and would refuse it again."""
 
 
+class NotStartedYet(InvalidArgument):
+    """The run waits for its start delay, its schedule or a retry, so there is nobody to ask yet."""
+
+
+class NoResetPoint(InvalidArgument):
+    """The run's history has no point of the kind that a reset asks for."""
+
+
 class QueryFailed(EngineError):
     """The run could not answer a query now, for example because its first task is not done."""
+
+
+class UpdateRefused(EngineError):
+    """The run refused an update, or took it on and ended it with a failure."""
+
+    def __init__(self, error_type: str, text: str) -> None:
+        super().__init__(text)
+        self.error_type = error_type
+        """One of `UpdateError`, unless something else than the interpreter has answered."""
+
+
+class RunEnded(EngineError):
+    """The run ended before it had answered an update; another run may carry the workflow on."""
+
+    def __init__(self, text: str, *, accepted: bool) -> None:
+        super().__init__(text)
+        self.accepted = accepted
+        """The run had taken the update on, so something may have been done for it."""
+
+
+class TooManyUpdates(EngineError):
+    """The run has as many updates open as the engine allows. This one was not delivered."""
 
 
 class WaitTimedOut(EngineError):
@@ -107,6 +142,37 @@ class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
     """Empty on the last page."""
 
 
+class ResetToBeginning(msgspec.Struct, frozen=True, kw_only=True):
+    """Before everything that the run has done."""
+
+
+class ResetToEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the history, which must be one that the engine can go back to."""
+
+    event_id: int
+
+
+class ResetToTime(msgspec.Struct, frozen=True, kw_only=True):
+    """The first point at or after a time."""
+
+    unix_ns: int
+
+
+class ResetToState(msgspec.Struct, frozen=True, kw_only=True):
+    """Before the first call of a state, whichever execution it was."""
+
+    state_id: str
+
+
+class ResetToStateExecution(msgspec.Struct, frozen=True, kw_only=True):
+    """Before the first call of one state execution."""
+
+    execution_id: str
+
+
+ResetPoint: TypeAlias = ResetToBeginning | ResetToEvent | ResetToTime | ResetToState | ResetToStateExecution
+
+
 class Engine(Protocol):
     """A durable-execution engine, as the API service sees it.
 
@@ -123,13 +189,62 @@ class Engine(Protocol):
         ...
 
     async def signal(self, workflow_id: str, run_id: str, name: str, body: Any) -> None:
-        """Append a signal to the run's history; `body` is a struct that msgspec can encode."""
+        """Append a signal to the run's history; `body` is a struct that msgspec can encode, or `None`."""
         ...
 
     async def query(
         self, workflow_id: str, run_id: str, query: QueryType, argument: Any, answer_type: type[T]
     ) -> T:
-        """Ask a run, open or closed, about its state; raises `QueryFailed` when asking again may help."""
+        """Ask a run, open or closed, about its state; raises `QueryFailed` when asking again may help.
+
+        A run that has not begun yet raises `NotStartedYet`.
+        """
+        ...
+
+    async def update(
+        self,
+        workflow_id: str,
+        run_id: str,
+        update: UpdateType,
+        update_id: str,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
+    ) -> T:
+        """Hand an update to an open run and wait until it has answered.
+
+        An update id counts once per run: a second call with the same one waits for the same answer, or gets
+        the stored one. Cancelling the call ends the wait and not the update.
+
+        Raises:
+            WorkflowNotFound: There is no such run, or it is closed and holds no answer under this id.
+            NotStartedYet: The run has not begun.
+            UpdateRefused: The run gave a failure instead of an answer.
+            RunEnded: The run ended first.
+            TooManyUpdates: The engine's limit of updates per run is reached; nothing was delivered.
+            WaitTimedOut: There was no answer in time.
+        """
+        ...
+
+    async def reset(
+        self,
+        workflow_id: str,
+        run_id: str,
+        point: ResetPoint,
+        reason: str,
+        *,
+        skip_signal_reapply: bool,
+        skip_update_reapply: bool,
+    ) -> str:
+        """Run a workflow again from an earlier point of a run, open or closed; returns the new run's id.
+
+        An open current run is ended. What came after the point, signals and updates, is given to the new run
+        again unless the flags say otherwise.
+
+        Raises:
+            NoResetPoint: The run's history has no such point.
+            InvalidArgument: The engine cannot go back to that event.
+        """
         ...
 
     async def describe(self, workflow_id: str, run_id: str) -> WorkflowDescription:

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
+from iwf_interpreter.contract import RpcFailure
 from iwf_models import WorkerErrorResponse, codec
 
 RPC_BODY_LIMIT = 4096
@@ -21,18 +22,6 @@ RPC_BODY_LIMIT = 4096
 
 ANSWER_LIMIT = 16_384
 """Characters of a refused answer. An engine would not take a failure as long as an answer can be."""
-
-
-class RpcFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client is told about an RPC that failed in its worker, as parts of an `ErrorResponse`."""
-
-    detail: str
-    worker_detail: str
-    """`originalWorkerErrorDetail`."""
-    worker_error_type: str
-    """`originalWorkerErrorType`."""
-    worker_status: int
-    """`originalWorkerErrorStatus`: the worker's HTTP status, 0 when there was no HTTP answer to blame."""
 
 
 class WorkerError(Exception, ABC):

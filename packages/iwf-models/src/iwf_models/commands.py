@@ -102,6 +102,9 @@ class SignalResult(WireStruct, frozen=True, kw_only=True):
     signal_request_status: ChannelRequestStatus
     signal_channel_name: str
     signal_value: EncodedObject | None = None
+    signal_values: list[EncodedObject] | None = None
+    """Not in the published document: every message taken, oldest first, when the command has `atLeast` or
+    `atMost`."""
 
 
 class InterStateChannelResult(WireStruct, frozen=True, kw_only=True):
@@ -111,6 +114,9 @@ class InterStateChannelResult(WireStruct, frozen=True, kw_only=True):
     request_status: ChannelRequestStatus
     channel_name: str
     value: EncodedObject | None = None
+    values: list[EncodedObject] | None = None
+    """Not in the published document: every message taken, oldest first, when the command has `atLeast` or
+    `atMost`. One without a value is an empty object."""
 
 
 class CommandResults(WireStruct, frozen=True, kw_only=True):

@@ -135,7 +135,12 @@ class WorkflowConfig(WireStruct, frozen=True, kw_only=True):
     optimize_activity: bool | None = None
     """Try calls of state APIs as local activities first."""
     optimize_timer: bool | None = None
-    """Keep one timer at the engine at a time. Read only at the start."""
+    """Keep one timer at the engine at a time. The interpreter does so always."""
+    count_held_messages: bool | None = None
+    """Not in the published document: see `docs/wire-models.md`. A conditional close also counts the messages
+    that commands of live state executions have taken from the channel."""
+    keep_executing_state_ids_on_close: bool | None = None
+    """Not in the published document. Leave `IwfExecutingStateIds` as it is when the workflow completes."""
 
 
 class StateCompletionOutput(WireStruct, frozen=True, kw_only=True):

@@ -10,8 +10,10 @@ does. Users mix both styles in one request. The table is in `docs/wire-models.md
 
 from typing import TypeVar
 
+import msgspec
+
 from iwf_models.commands import CommandRequest, CommandWaitingType, DeciderTriggerType, TimerCommand
-from iwf_models.common import PersistenceLoadingPolicy, RetryPolicy
+from iwf_models.common import PersistenceLoadingPolicy, RetryPolicy, WorkflowConfig
 from iwf_models.decisions import (
     ExecuteApiFailurePolicy,
     StartApiFailurePolicy,
@@ -34,6 +36,7 @@ __all__ = (
     "wait_until_search_attributes_policy",
     "execute_search_attributes_policy",
     "id_reuse_policy",
+    "merged_config",
     "command_waiting_type",
     "timer_fires_at_ms",
 )
@@ -168,6 +171,18 @@ def id_reuse_policy(options: WorkflowStartOptions | None) -> IDReusePolicy:
     if options.workflow_id_reuse_policy is not None:
         return _REUSE_POLICIES[options.workflow_id_reuse_policy]
     return IDReusePolicy.ALLOW_IF_NO_RUNNING
+
+
+def merged_config(config: WorkflowConfig, override: WorkflowConfig | None) -> WorkflowConfig:
+    """A config with every field replaced that the override carries."""
+    if override is None:
+        return config
+    given = {
+        field: value
+        for field in override.__struct_fields__
+        if (value := getattr(override, field)) is not None
+    }
+    return msgspec.structs.replace(config, **given)
 
 
 def command_waiting_type(request: CommandRequest) -> CommandWaitingType | None:

@@ -7,38 +7,58 @@ same batches of events give the same commands, in production, in a replay and in
 """
 
 from iwf_interpreter.core.commands import (
+    AcceptUpdate,
+    AnswerUpdate,
     CallExecute,
+    CallRpc,
     CallWaitUntil,
     CancelRun,
     CancelTimer,
     Command,
     CompleteRun,
+    ContinueAsNew,
+    EarlierAttempts,
     FailRun,
+    FailUpdate,
+    LoadSnapshotPage,
     SetMemo,
     SetSearchAttributes,
     StartTimer,
 )
 from iwf_interpreter.core.events import (
     CancelRequested,
+    ConfigUpdated,
+    ContinueAsNewRequested,
+    ContinueAsNewSuggested,
     Event,
     ExecuteAnswered,
     ExecuteFailed,
     FailRequested,
+    LocalCallFailed,
+    LockedRpcRequested,
+    RpcAnswered,
     RpcWritten,
     SignalReceived,
+    SnapshotPageLoaded,
     Started,
+    StateWaitRequested,
     TimerFired,
+    TimerSkipped,
     WaitUntilAnswered,
     WaitUntilFailed,
 )
-from iwf_interpreter.core.interpreter import Interpreter, UnexpectedEvent
+from iwf_interpreter.core.interpreter import Interpreter, NotReady
+from iwf_interpreter.core.life import UnexpectedEvent
+from iwf_interpreter.core.snapshot import BadSnapshot
 from iwf_interpreter.core.state import ExecutionState
 from iwf_interpreter.core.versions import NEWEST_VERSION, UnknownVersion
 
 __all__ = (
     "Interpreter",
     "ExecutionState",
+    "NotReady",
     "UnexpectedEvent",
+    "BadSnapshot",
     "UnknownVersion",
     "NEWEST_VERSION",
     "Event",
@@ -50,11 +70,26 @@ __all__ = (
     "SignalReceived",
     "RpcWritten",
     "TimerFired",
+    "TimerSkipped",
+    "LocalCallFailed",
+    "LockedRpcRequested",
+    "RpcAnswered",
+    "StateWaitRequested",
+    "ConfigUpdated",
+    "ContinueAsNewRequested",
+    "ContinueAsNewSuggested",
+    "SnapshotPageLoaded",
     "FailRequested",
     "CancelRequested",
     "Command",
     "CallWaitUntil",
     "CallExecute",
+    "EarlierAttempts",
+    "CallRpc",
+    "LoadSnapshotPage",
+    "AcceptUpdate",
+    "AnswerUpdate",
+    "FailUpdate",
     "StartTimer",
     "CancelTimer",
     "SetSearchAttributes",
@@ -62,4 +97,5 @@ __all__ = (
     "CompleteRun",
     "FailRun",
     "CancelRun",
+    "ContinueAsNew",
 )

@@ -8,7 +8,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from iwf_interpreter.contract import InterpreterOutput
+from iwf_interpreter.contract import (
+    InterpreterInput,
+    InterpreterOutput,
+    LockedRpcAnswer,
+    SnapshotPageQuery,
+    StateCompletionAnswer,
+    UpdateError,
+)
 from iwf_interpreter.core.attribute_values import EngineValue
 from iwf_models import (
     EncodedObject,
@@ -17,7 +24,16 @@ from iwf_models import (
     WorkflowErrorType,
     WorkflowStateDecideRequest,
     WorkflowStateStartRequest,
+    WorkflowWorkerRpcRequest,
 )
+
+
+class EarlierAttempts(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts of a call that were made before the engine got it."""
+
+    count: int
+    first_attempt_at: int
+    """Unix seconds."""
 
 
 class CallWaitUntil(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +48,9 @@ class CallWaitUntil(msgspec.Struct, frozen=True, kw_only=True):
     """Limit of one attempt."""
     retry_policy: RetryPolicy
     """Every field is set: see `docs/worker-calls.md` for the defaults."""
+    local: bool = False
+    """Make one attempt at once and in place, and report `LocalCallFailed` when it fails."""
+    earlier: EarlierAttempts | None = None
 
 
 class CallExecute(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +63,28 @@ class CallExecute(msgspec.Struct, frozen=True, kw_only=True):
     """Complete but for `context.attempt` and `context.firstAttemptTimestamp`."""
     timeout_seconds: int
     retry_policy: RetryPolicy
+    local: bool = False
+    earlier: EarlierAttempts | None = None
+
+
+class CallRpc(msgspec.Struct, frozen=True, kw_only=True):
+    """Call a worker's RPC once, at once and in place, and report `RpcAnswered`."""
+
+    call_id: str
+    """Unique in the run: `rpc/` and the update id."""
+    worker_url: str
+    request: WorkflowWorkerRpcRequest
+    timeout_seconds: float
+
+
+class LoadSnapshotPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Read a page of the state that a closed run has left, and report `SnapshotPageLoaded`."""
+
+    call_id: str
+    """`snapshot/`, the number of the attempt to read it all, and the number of the page."""
+    workflow_id: str
+    run_id: str
+    query: SnapshotPageQuery
 
 
 class StartTimer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +114,38 @@ class SetMemo(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, EncodedObject]
 
 
+class AcceptUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """The run takes an update on: `LockedRpcRequested` or `StateWaitRequested` of this batch."""
+
+    update_id: str
+
+
+class AnswerUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """End an update that was accepted, in this batch or an earlier one."""
+
+    update_id: str
+    result: LockedRpcAnswer | StateCompletionAnswer
+
+
+class FailUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """End an update that was accepted without having done anything for it."""
+
+    update_id: str
+    error: UpdateError
+    text: str
+
+
+class ContinueAsNew(msgspec.Struct, frozen=True, kw_only=True):
+    """Close the run and let a new one go on from its state."""
+
+    input: InterpreterInput
+    search_attributes: dict[str, EngineValue]
+    """All that the index shows: engines do not carry it over by themselves."""
+    memo: dict[str, EncodedObject]
+    timeout_seconds: int | None
+    """What is left of the chain's time, at least 1; for engines that give each run a time of its own."""
+
+
 class CompleteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Close the run as completed."""
 
@@ -93,6 +166,10 @@ class CancelRun(msgspec.Struct, frozen=True, kw_only=True):
     """Close the run as canceled."""
 
 
-Call: TypeAlias = CallWaitUntil | CallExecute
-Close: TypeAlias = CompleteRun | FailRun | CancelRun
-Command: TypeAlias = Call | StartTimer | CancelTimer | SetSearchAttributes | SetMemo | Close
+StateCall: TypeAlias = CallWaitUntil | CallExecute
+Call: TypeAlias = StateCall | CallRpc | LoadSnapshotPage
+UpdateEnd: TypeAlias = AnswerUpdate | FailUpdate
+Close: TypeAlias = CompleteRun | FailRun | CancelRun | ContinueAsNew
+Command: TypeAlias = (
+    Call | StartTimer | CancelTimer | SetSearchAttributes | SetMemo | AcceptUpdate | UpdateEnd | Close
+)

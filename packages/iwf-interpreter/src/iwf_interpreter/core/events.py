@@ -8,8 +8,21 @@ from typing import TypeAlias
 
 import msgspec
 
-from iwf_interpreter.contract import InterpreterInput, RpcSignal
-from iwf_models import EncodedObject, WorkflowStateDecideResponse, WorkflowStateStartResponse
+from iwf_interpreter.contract import (
+    InterpreterInput,
+    LockedRpcRequest,
+    RpcFailure,
+    RpcSignal,
+    SnapshotPage,
+    StateTarget,
+)
+from iwf_models import (
+    EncodedObject,
+    WorkflowConfig,
+    WorkflowStateDecideResponse,
+    WorkflowStateStartResponse,
+    WorkflowWorkerRpcResponse,
+)
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +32,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     first_run_id: str
     """Id of the chain's first run: what workers see as `context.workflowRunId`."""
-    started_at: int
-    """Unix seconds of the start of the chain's first run: `context.workflowStartedTimestamp`."""
+    started_at_ms: int
+    """Unix milliseconds of the start of this run."""
+    deadline_ms: int | None = None
+    """Unix milliseconds at which the engine ends the whole chain, if it has a time limit."""
     input: InterpreterInput
 
 
@@ -56,6 +71,18 @@ class ExecuteFailed(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class LocalCallFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The one attempt of a call that was to be made at once and in place has failed."""
+
+    call_id: str
+    error_type: str
+    """A `WorkflowErrorType`."""
+    text: str
+    timed_out: bool
+    started_at: int
+    """Unix seconds of the attempt: the first one of the call."""
+
+
 class SignalReceived(msgspec.Struct, frozen=True, kw_only=True):
     """A message for a signal channel."""
 
@@ -81,6 +108,57 @@ class FailRequested(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class TimerSkipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A client lets a timer command complete now. An id that is not empty wins over the index."""
+
+    execution_id: str
+    command_id: str | None = None
+    command_index: int | None = None
+
+
+class ConfigUpdated(msgspec.Struct, frozen=True, kw_only=True):
+    """A client changes settings of the run: every field that is present replaces the run's."""
+
+    config: WorkflowConfig
+
+
+class ContinueAsNewRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """A client wants the run to continue as new."""
+
+
+class ContinueAsNewSuggested(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine finds the history long."""
+
+
+class LockedRpcRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """A client calls an RPC that locks attributes, and the run has taken it on."""
+
+    update_id: str
+    request: LockedRpcRequest
+
+
+class RpcAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The call of a locked RPC's worker is over: exactly one of the two is set."""
+
+    update_id: str
+    answer: WorkflowWorkerRpcResponse | None = None
+    failure: RpcFailure | None = None
+
+
+class StateWaitRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """A client waits for the completion of a state execution."""
+
+    update_id: str
+    target: StateTarget
+
+
+class SnapshotPageLoaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the state that the run takes over from the one before."""
+
+    page_number: int
+    page: SnapshotPage
+
+
 class CancelRequested(msgspec.Struct, frozen=True, kw_only=True):
     """The engine was asked to cancel the run."""
 
@@ -91,9 +169,18 @@ Event: TypeAlias = (
     | WaitUntilFailed
     | ExecuteAnswered
     | ExecuteFailed
+    | LocalCallFailed
     | SignalReceived
     | RpcWritten
     | TimerFired
+    | TimerSkipped
+    | ConfigUpdated
+    | ContinueAsNewRequested
+    | ContinueAsNewSuggested
+    | LockedRpcRequested
+    | RpcAnswered
+    | StateWaitRequested
+    | SnapshotPageLoaded
     | FailRequested
     | CancelRequested
 )

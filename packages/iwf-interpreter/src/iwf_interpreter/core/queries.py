@@ -24,6 +24,8 @@ class DebugDump(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     config: WorkflowConfig
     snapshot: ExecutionState
+    firing_timers_unix_timestamps: list[int]
+    """Unix seconds of the timer that is open at the engine."""
 
 
 def data_attributes(state: ExecutionState, query: DataAttributesQuery) -> DataAttributesAnswer:
@@ -69,4 +71,9 @@ def prepare_rpc(state: ExecutionState, query: PrepareRpcQuery) -> PrepareRpcAnsw
 
 def debug_dump(state: ExecutionState) -> DebugDump:
     """Everything."""
-    return DebugDump(config=state.config, snapshot=state)
+    armed = state.armed_timer
+    return DebugDump(
+        config=state.config,
+        snapshot=state,
+        firing_timers_unix_timestamps=[] if armed is None else [armed.fire_at_ms // 1000],
+    )

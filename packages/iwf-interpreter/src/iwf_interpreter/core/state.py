@@ -2,13 +2,16 @@
 
 The state of a run at a border between batches is exactly this structure: nothing that matters hides in a
 stack frame or a task. So it can be written down, compared and restored (`snapshot`). Fields are only
-added, with defaults, since states outlive the build that wrote them.
+added, with defaults, since states outlive the build that wrote them; a default is not written, so that
+a state reads the same in a build that does not know the field yet.
 """
 
 from enum import StrEnum
 
 import msgspec
 
+from iwf_interpreter.contract import LockedRpcRequest, StateTarget
+from iwf_interpreter.core.commands import EarlierAttempts
 from iwf_models import (
     CommandRequest,
     EncodedObject,
@@ -25,12 +28,26 @@ from iwf_models import (
 class Phase(StrEnum):
     """Where a live state execution stands."""
 
+    START = "START"
+    """waitUntil is to be called next, as soon as locks and the run allow it."""
     WAIT_UNTIL = "WAIT_UNTIL"
     """waitUntil is being called."""
     WAITING = "WAITING"
     """Its commands are registered and not satisfied yet."""
+    READY = "READY"
+    """execute is to be called next, as soon as locks and the run allow it."""
     EXECUTE = "EXECUTE"
     """execute is being called."""
+
+    @property
+    def is_before_waiting(self) -> bool:
+        """Whether the commands to wait for are still to come."""
+        return self in (Phase.START, Phase.WAIT_UNTIL)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a call is being made."""
+        return self in (Phase.WAIT_UNTIL, Phase.EXECUTE)
 
 
 class TimerState(StrEnum):
@@ -41,7 +58,7 @@ class TimerState(StrEnum):
     SKIPPED = "Skipped"
 
 
-class Timer(msgspec.Struct, kw_only=True):
+class Timer(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One timer command of a waiting state execution."""
 
     fire_at_ms: int
@@ -50,7 +67,7 @@ class Timer(msgspec.Struct, kw_only=True):
     status: TimerState = TimerState.PENDING
 
 
-class Waiting(msgspec.Struct, kw_only=True):
+class Waiting(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The commands of a waiting state execution and what has completed of them."""
 
     sequence: int
@@ -58,30 +75,61 @@ class Waiting(msgspec.Struct, kw_only=True):
     request: CommandRequest
     timers: list[Timer] = []
     """By index of the timer command."""
-    signals: dict[int, EncodedObject] = {}
-    """Message taken, by index of the signal command."""
-    internal: dict[int, EncodedObject | None] = {}
-    """Message taken, by index of the internal channel command; a message may have no value."""
+    signals: dict[int, list[EncodedObject]] = {}
+    """Messages taken, by index of the signal command, oldest first; none of them is empty."""
+    internal: dict[int, list[EncodedObject | None]] = {}
+    """Messages taken, by index of the internal channel command; a message may have no value."""
 
 
-class StateExecution(msgspec.Struct, kw_only=True):
+class StateExecution(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One live execution of a state."""
 
     movement: StateMovement
     phase: Phase
     locals: list[KeyValue] | None = None
     """`upsertStateLocals` of the waitUntil answer, for the execute call."""
+    waited: Waiting | None = None
+    """How the wait ended, for the execute call; `None` when there was none."""
     wait_until_failed: bool = False
+    earlier: EarlierAttempts | None = None
+    """Attempts of the present call that were made in place."""
+    began_at_ms: int = 0
+    """Unix milliseconds at which the present call came up, its wait for locks included."""
 
 
-class ArmedTimer(msgspec.Struct, kw_only=True, frozen=True):
+class ArmedTimer(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """The engine timer that is open."""
 
     timer_id: str
     fire_at_ms: int
 
 
-class PendingClose(msgspec.Struct, kw_only=True, frozen=True):
+class TimerSkip(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """A skip that came before the timers of its state execution."""
+
+    execution_id: str
+    command_id: str | None = None
+    command_index: int | None = None
+
+
+class LockedRpc(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """A locked RPC that waits for its locks, or whose worker is being called."""
+
+    request: LockedRpcRequest
+    calling: bool = False
+    began_at_ms: int = 0
+
+
+class LockTicket(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
+    """A call that holds locks, or waits for them: all of them at once."""
+
+    owner: str
+    """The call's id."""
+    keys: list[str]
+    """As `iwf_interpreter.core.locks` writes them."""
+
+
+class PendingClose(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """A conditional close that waits for the end of its batch."""
 
     execution_id: str
@@ -89,21 +137,26 @@ class PendingClose(msgspec.Struct, kw_only=True, frozen=True):
     otherwise: list[StateMovement]
 
 
-class Failure(msgspec.Struct, kw_only=True, frozen=True):
+class Failure(msgspec.Struct, omit_defaults=True, kw_only=True, frozen=True):
     """Why the run must fail."""
 
     error_type: WorkflowErrorType
     text: str | None = None
 
 
-class ExecutionState(msgspec.Struct, kw_only=True):
-    """The state of one run."""
+class ExecutionState(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The state of one run. What the run that continues it begins with, `snapshot.carried` says."""
 
     workflow_id: str
     run_id: str
+    run_started_at_ms: int
     first_run_id: str
+    """What workers see as `context.workflowRunId`."""
     started_at: int
-    """Unix seconds."""
+    """Unix seconds of the start of the chain's first run: `context.workflowStartedTimestamp`."""
+    deadline_ms: int | None = None
+    """Unix milliseconds at which the chain runs out of time."""
+    request_id: str | None = None
     workflow_type: str
     worker_url: str
     config: WorkflowConfig
@@ -120,6 +173,15 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     """Command requests registered so far: the source of `Waiting.sequence`."""
     started_counts: dict[str, int] = {}
     """Executions started so far, by state id."""
+    completed_keys: dict[str, dict[str, str]] = {}
+    """By state id and `waitForKey`: the first execution that completed with the key."""
+    calls_to_make: list[str] = []
+    """Ids of calls that wait for locks, or for the run to go on, in the order in which they came up."""
+    calls_in_flight: int = 0
+    stale_skips: list[TimerSkip] = []
+    """Oldest first."""
+    slow_locally: dict[str, int] = {}
+    """Calls in place that ran out of time, by state id."""
 
     data_attributes: dict[str, EncodedObject | None] = {}
     search_attributes: dict[str, SearchAttribute] = {}
@@ -127,6 +189,14 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     signal_channels: dict[str, list[EncodedObject]] = {}
     """Unconsumed messages; a channel that empties disappears."""
     internal_channels: dict[str, list[EncodedObject | None]] = {}
+    lock_tickets: list[LockTicket] = []
+    """Oldest first; one that conflicts with no older one holds its locks."""
+    locked_rpcs: dict[str, LockedRpc] = {}
+    """By update id."""
+    state_waits: dict[str, StateTarget] = {}
+    """Clients that wait for a state execution, by update id."""
+    executing_state_ids: list[str] = []
+    """What the index shows as `IwfExecutingStateIds`."""
 
     armed_timer: ArmedTimer | None = None
     timers_started: int = 0
@@ -142,4 +212,11 @@ class ExecutionState(msgspec.Struct, kw_only=True):
     """First failure in processing order."""
     client_failure: Failure | None = None
     cancel_requested: bool = False
+
+    operations: int = 0
+    """What the threshold for continuing as new counts, in this run."""
+    continue_requested: bool = False
+    continue_suggested: bool = False
+    draining: bool = False
+    """The run continues as new once no call is in flight; it makes no further ones."""
     closed: bool = False

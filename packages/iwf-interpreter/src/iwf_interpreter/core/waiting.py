@@ -1,32 +1,37 @@
-"""Commands that state executions wait for: who gets which message, what is satisfied, the results.
+"""Commands that state executions wait for: who gets which message, and what is satisfied.
 
 Matching is greedy. All messages at hand are given out before any trigger is looked at, oldest message to
-the longest-waiting command, so that with "any" several commands may have completed. A command takes one
-message; a message is taken by one command (`docs/interpreter.md`).
+the longest-waiting command, so that with "any" several commands may have completed. A message is taken by
+one command. A command takes one message, or as many as its `atLeast` and `atMost` say: none before there
+are enough, so that a wait which ends in another way has taken nothing for a command that did not complete
+(`docs/interpreter.md`).
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-from iwf_interpreter.core import channels, timers
+import msgspec
+
+from iwf_interpreter.core import channels
 from iwf_interpreter.core.state import ExecutionState, TimerState, Waiting
-from iwf_models import (
-    ChannelRequestStatus,
-    CommandRequest,
-    CommandResults,
-    CommandWaitingType,
-    InterStateChannelResult,
-    SignalResult,
-    TimerResult,
-    TimerStatus,
-)
+from iwf_models import CommandWaitingType, InterStateChannelCommand, SignalCommand
 from iwf_models.compat import command_waiting_type
 
 V = TypeVar("V")
 
-_ChannelWaiters = dict[str, dict[tuple[str, int], None]]
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """How many messages a command takes."""
+
+    at_least: int
+    at_most: int
+
+
+_ChannelWaiters: TypeAlias = dict[str, dict[tuple[str, int], _Wanted]]
 """By channel: (execution id, command index), longest waiting first."""
+
+_ONE = _Wanted(1, 1)
 
 
 class Waiters:
@@ -37,59 +42,44 @@ class Waiters:
         self._signals: _ChannelWaiters = {}
         self._internal: _ChannelWaiters = {}
         for execution_id, waiting in state.waiting.items():
-            self._add(execution_id, waiting)
+            self.add(execution_id, waiting)
 
-    def register(self, execution_id: str, request: CommandRequest, now_ms: int) -> None:
-        """Let an execution wait for a command request; relative timers begin now."""
-        state = self._state
-        state.registrations += 1
-        waiting = Waiting(
-            sequence=state.registrations,
-            request=request,
-            timers=[timers.timer(command, now_ms) for command in request.timer_commands or ()],
-        )
-        state.waiting[execution_id] = waiting
-        self._add(execution_id, waiting)
+    def add(self, execution_id: str, waiting: Waiting) -> None:
+        """Let the commands of a wait take messages."""
+        for waiters, name, index, wanted in self._open_commands(waiting):
+            waiters.setdefault(name, {})[execution_id, index] = wanted
 
-    def remove(self, execution_id: str) -> Waiting:
+    def remove(self, execution_id: str, waiting: Waiting) -> None:
         """End a wait: none of its commands takes anything any more."""
-        waiting = self._state.waiting.pop(execution_id)
-        for waiters, name, index in self._open_commands(waiting):
+        for waiters, name, index, _ in self._open_commands(waiting):
             _discard(waiters, name, (execution_id, index))
-        return waiting
 
     def match_messages(self) -> list[str]:
         """Give out every message that some command waits for; return the executions that got one."""
         waiting = self._state.waiting
         got: list[str] = []
-        for (execution_id, index), signal in _deliveries(self._state.signal_channels, self._signals):
-            waiting[execution_id].signals[index] = signal
+        for (execution_id, index), signals in _deliveries(self._state.signal_channels, self._signals):
+            waiting[execution_id].signals.setdefault(index, []).extend(signals)
             got.append(execution_id)
-        for (execution_id, index), message in _deliveries(self._state.internal_channels, self._internal):
-            waiting[execution_id].internal[index] = message
+        for (execution_id, index), messages in _deliveries(self._state.internal_channels, self._internal):
+            waiting[execution_id].internal.setdefault(index, []).extend(messages)
             got.append(execution_id)
         return got
 
-    def _add(self, execution_id: str, waiting: Waiting) -> None:
-        for waiters, name, index in self._open_commands(waiting):
-            waiters.setdefault(name, {})[execution_id, index] = None
-
-    def _open_commands(self, waiting: Waiting) -> Iterator[tuple[_ChannelWaiters, str, int]]:
-        for index, command in enumerate(waiting.request.signal_commands or ()):
-            if index not in waiting.signals:
-                yield self._signals, command.signal_channel_name, index
-        for index, command in enumerate(waiting.request.inter_state_channel_commands or ()):
-            if index not in waiting.internal:
-                yield self._internal, command.channel_name, index
+    def _open_commands(self, waiting: Waiting) -> Iterator[tuple[_ChannelWaiters, str, int, _Wanted]]:
+        for index, signal in enumerate(waiting.request.signal_commands or ()):
+            wanted = _still_wanted(signal, len(waiting.signals.get(index, ())))
+            if wanted is not None:
+                yield self._signals, signal.signal_channel_name, index, wanted
+        for index, internal in enumerate(waiting.request.inter_state_channel_commands or ()):
+            wanted = _still_wanted(internal, len(waiting.internal.get(index, ())))
+            if wanted is not None:
+                yield self._internal, internal.channel_name, index, wanted
 
 
-def _deliveries(queues: dict[str, list[V]], waiters: _ChannelWaiters) -> Iterator[tuple[tuple[str, int], V]]:
-    for name in [name for name in queues if name in waiters]:
-        receivers = list(waiters[name])
-        messages = channels.take(queues, name, len(receivers))
-        for receiver, message in zip(receivers, messages, strict=False):
-            _discard(waiters, name, receiver)
-            yield receiver, message
+def takes_several(command: SignalCommand | InterStateChannelCommand) -> bool:
+    """Whether a command says how many messages it takes, and so gets them as a list."""
+    return command.at_least is not None or command.at_most is not None
 
 
 def is_satisfied(waiting: Waiting) -> bool:
@@ -117,47 +107,6 @@ def is_satisfied(waiting: Waiting) -> bool:
             )
 
 
-def results(waiting: Waiting) -> CommandResults:
-    """One result per command, in the order of the request; a kind without commands is left out."""
-    request = waiting.request
-    timer_results = [
-        TimerResult(
-            command_id=timer.command_id or "",
-            timer_status=TimerStatus.SCHEDULED if timer.status is TimerState.PENDING else TimerStatus.FIRED,
-        )
-        for timer in waiting.timers
-    ]
-    signal_results = [
-        SignalResult(
-            command_id=command.command_id or "",
-            signal_channel_name=command.signal_channel_name,
-            signal_request_status=_status(index in waiting.signals),
-            signal_value=waiting.signals.get(index),
-        )
-        for index, command in enumerate(request.signal_commands or ())
-    ]
-    internal_results = [
-        InterStateChannelResult(
-            command_id=command.command_id or "",
-            channel_name=command.channel_name,
-            request_status=_status(index in waiting.internal),
-            value=waiting.internal.get(index),
-        )
-        for index, command in enumerate(request.inter_state_channel_commands or ())
-    ]
-    return CommandResults(
-        timer_results=timer_results or None,
-        signal_results=signal_results or None,
-        inter_state_channel_results=internal_results or None,
-        state_start_api_succeeded=True,
-        state_wait_until_failed=False,
-    )
-
-
-FAILED_WAIT_UNTIL_RESULTS = CommandResults(state_start_api_succeeded=False, state_wait_until_failed=True)
-"""What execute is given when waitUntil failed for good and the policy is to proceed."""
-
-
 def _completed_ids(waiting: Waiting) -> Iterator[str]:
     request = waiting.request
     for timer in waiting.timers:
@@ -171,8 +120,31 @@ def _completed_ids(waiting: Waiting) -> Iterator[str]:
             yield internal.command_id or ""
 
 
-def _status(received: bool) -> ChannelRequestStatus:
-    return ChannelRequestStatus.RECEIVED if received else ChannelRequestStatus.WAITING
+def _still_wanted(command: SignalCommand | InterStateChannelCommand, taken: int) -> _Wanted | None:
+    """How many more messages a command takes, `None` when it has all."""
+    if not takes_several(command):
+        return None if taken else _ONE
+    at_least = command.at_least or 1
+    at_most = max(at_least, command.at_most or 1)
+    return None if taken >= at_most else _Wanted(max(1, at_least - taken), at_most - taken)
+
+
+def _deliveries(
+    queues: dict[str, list[V]], waiters: _ChannelWaiters
+) -> Iterator[tuple[tuple[str, int], list[V]]]:
+    for name in [name for name in queues if name in waiters]:
+        for receiver, wanted in list(waiters[name].items()):
+            available = len(queues.get(name, ()))
+            if available == 0:
+                break
+            if available < wanted.at_least:
+                continue
+            taken = channels.take(queues, name, wanted.at_most)
+            if len(taken) == wanted.at_most:
+                _discard(waiters, name, receiver)
+            else:
+                waiters[name][receiver] = _Wanted(1, wanted.at_most - len(taken))
+            yield receiver, taken
 
 
 def _discard(waiters: _ChannelWaiters, name: str, receiver: tuple[str, int]) -> None:

@@ -10,7 +10,15 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
+from iwf_interpreter.engine import (
+    EngineError,
+    InvalidArgument,
+    NotStartedYet,
+    QueryFailed,
+    RunEnded,
+    TooManyUpdates,
+    WorkflowNotFound,
+)
 
 _Detail = NamespaceNotFoundFailure | QueryFailedFailure | WorkflowNotReadyFailure
 
@@ -28,11 +36,19 @@ PASSING = frozenset(
 )
 """Statuses of a call that may succeed when it is made again."""
 
+_TASK_FAILED = RPCStatusCode.FAILED_PRECONDITION
+
 _NOT_STARTED_YET = "Workflow task is not scheduled yet"
 _CLOSED_UNSTARTED = "closed before WorkflowTaskStarted"
 _BAD_RUN_ID = "Invalid RunId"
 _MESSAGE_TOO_LARGE = "received message larger than max"
 _FULL_QUERY_BUFFER = "query buffer is full"
+_FULL_OF_UPDATES = ("in-flight updates has been reached", "total number of distinct updates")
+_ENDED_BEFORE_DELIVERY = (
+    "update was aborted by closing workflow",
+    "workflow is closing",
+    "workflow execution already completed",
+)
 
 
 def engine_error(error: RPCError) -> EngineError:
@@ -70,9 +86,24 @@ def query_error(error: RPCError) -> EngineError:
     return engine_error(error)
 
 
-def waits_for_its_start() -> InvalidArgument:
+def update_error(error: RPCError) -> EngineError | None:
+    """The engine error that a failed update means; `None` when the same update may be sent again."""
+    text = error.message
+    if any(words in text for words in _FULL_OF_UPDATES):
+        return TooManyUpdates(text)
+    if any(words in text for words in _ENDED_BEFORE_DELIVERY):
+        return RunEnded(text, accepted=False)
+    if _MESSAGE_TOO_LARGE in text:
+        return InvalidArgument(text)
+    # A failed precondition is a task that failed with the update in hand.
+    if error.status in PASSING or error.status in TIMED_OUT or error.status is _TASK_FAILED:
+        return None
+    return engine_error(error)
+
+
+def waits_for_its_start() -> NotStartedYet:
     """A run cannot be read during its start delay."""
-    return InvalidArgument(
+    return NotStartedYet(
         "the workflow waits for its start delay, its schedule or a retry and cannot be read before it runs"
     )
 
