@@ -7,10 +7,11 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
-from iwf_interpreter.core import Command, ExecutionState, snapshot
-from iwf_interpreter.loop.runs import Run
+from iwf_interpreter.core import ExecutionState, snapshot
+from iwf_interpreter.loop.history import Outgoing
+from iwf_interpreter.loop.runs import Run, UpdateRequest
 from iwf_interpreter.temporal import Connection
-from iwf_interpreter.temporal.events import EventReader
+from iwf_interpreter.temporal.events import EventReader, updates_taken_on
 from iwf_testkit import go_to, wait_for
 from scenario import Scenario, all_runs, history
 
@@ -30,21 +31,30 @@ def tasks(events: Sequence[HistoryEvent]) -> Iterator[tuple[int, int]]:
             begin = index + 1
 
 
+def accepted_updates(events: Sequence[HistoryEvent], behind: int) -> list[UpdateRequest]:
+    """The updates that the task which ends at an index has taken on, as the task brought them."""
+    return [
+        UpdateRequest(update_id=event.update_id, event=event, message=None)
+        for event in updates_taken_on(events, behind)
+    ]
+
+
 def in_tasks(
     workflow_id: str, run_id: str, events: Sequence[HistoryEvent], loses_cache: Callable[[], bool]
-) -> tuple[list[list[Command]], ExecutionState | None]:
+) -> tuple[list[list[Outgoing]], ExecutionState | None]:
     """Commands of every task, and the state after the last one.
 
     Where the cache is lost a fresh core is fed everything up to the task, else the same core only what the
     task brought.
     """
     run = Run(EventReader(workflow_id, run_id))
-    commands: list[list[Command]] = []
+    commands: list[list[Outgoing]] = []
     for begin, end in tasks(events):
         if loses_cache():
             run = Run(EventReader(workflow_id, run_id))
             begin = 0
-        commands.append(run.feed(events[begin:end]))
+        run.feed(events[begin:end], accepted_updates(events, end))
+        commands.append(list(run.outgoing))
     return commands, run.state if commands else None
 
 

@@ -5,8 +5,14 @@ from typing import Any, TypeVar
 
 import anyio
 
-from iwf_interpreter.contract import QueryType
-from iwf_interpreter.engine import SearchPage, StartRequest, WorkflowDescription, WorkflowOutcome
+from iwf_interpreter.contract import QueryType, UpdateType
+from iwf_interpreter.engine import (
+    ResetPoint,
+    SearchPage,
+    StartRequest,
+    WorkflowDescription,
+    WorkflowOutcome,
+)
 from iwf_models import WorkflowStatus
 
 T = TypeVar("T")
@@ -33,6 +39,7 @@ class ScriptedEngine:
             "describe": [RUNNING],
             "outcome": [WorkflowOutcome(status=WorkflowStatus.COMPLETED)],
             "wait": [WorkflowOutcome(status=WorkflowStatus.COMPLETED)],
+            "reset": ["run-2"],
             "search": [SearchPage(executions=[], next_page_token=b"")],
             "search_attribute_types": [{}],
         }
@@ -57,6 +64,34 @@ class ScriptedEngine:
         answer = await self._do("query", workflow_id, run_id, query, argument)
         assert isinstance(answer, answer_type)
         return answer
+
+    async def update(
+        self,
+        workflow_id: str,
+        run_id: str,
+        update: UpdateType,
+        update_id: str,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
+    ) -> T:
+        answer = await self._do("update", workflow_id, run_id, update, update_id, argument, timeout_seconds)
+        assert isinstance(answer, answer_type)
+        return answer
+
+    async def reset(
+        self,
+        workflow_id: str,
+        run_id: str,
+        point: ResetPoint,
+        reason: str,
+        *,
+        skip_signal_reapply: bool,
+        skip_update_reapply: bool,
+    ) -> str:
+        return await self._do(
+            "reset", workflow_id, run_id, point, reason, skip_signal_reapply, skip_update_reapply
+        )
 
     async def describe(self, workflow_id: str, run_id: str) -> WorkflowDescription:
         return await self._do("describe", workflow_id, run_id)

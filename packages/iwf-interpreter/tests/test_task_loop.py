@@ -8,9 +8,9 @@ import anyio
 import pytest
 from anyio.abc import TaskStatus
 
-from iwf_interpreter.contract import InterpreterInput
-from iwf_interpreter.core import Command, SignalReceived, Started
-from iwf_interpreter.loop.activities import Activities
+from iwf_interpreter.contract import InterpreterInput, SnapshotPage, SnapshotPageQuery
+from iwf_interpreter.core import SignalReceived, Started
+from iwf_interpreter.loop.attempts import Attempts
 from iwf_interpreter.loop.cache import CachedRun, RunCache
 from iwf_interpreter.loop.dialect import (
     ActivityTask,
@@ -20,11 +20,11 @@ from iwf_interpreter.loop.dialect import (
     TaskRefused,
     WorkflowTask,
 )
-from iwf_interpreter.loop.history import Border, Echo, Fact, Item
-from iwf_interpreter.loop.runs import HistoryReader, Nondeterminism, Run
+from iwf_interpreter.loop.history import Border, Echo, Fact, Item, Outgoing
+from iwf_interpreter.loop.runs import HistoryReader, Nondeterminism, Refusal, Run
 from iwf_interpreter.loop.tasks import LoopOptions, TaskLoop
 from iwf_interpreter.worker_client import WorkerClient
-from iwf_models import EncodedObject, WorkflowConfig, codec
+from iwf_models import EncodedObject, ExecutingStateIdMode, WorkflowConfig, codec
 
 pytestmark = pytest.mark.anyio
 
@@ -34,14 +34,16 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+QUIET = WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.DISABLED)
+
 STARTED = Fact(
     Started(
         workflow_id="w",
         run_id="r",
         first_run_id="r",
-        started_at=1,
+        started_at_ms=1000,
         input=InterpreterInput(
-            iwf_workflow_type="T", iwf_worker_url="http://w", start_state_id="S1", config=WorkflowConfig()
+            iwf_workflow_type="T", iwf_worker_url="http://w", start_state_id="S1", config=QUIET
         ),
     )
 )
@@ -80,7 +82,8 @@ def task(
         more_events=b"",
         query=query,
         attached_queries={},
-        unanswered_updates=(),
+        updates=(),
+        size_bytes=100,
     )
 
 
@@ -91,7 +94,7 @@ class ScriptedDialect:
         self.tasks: list[WorkflowTask] = []
         self.history: list[object] = []
         self.histories_read = 0
-        self.completed: list[tuple[list[Command], int]] = []
+        self.completed: list[tuple[list[Outgoing], int]] = []
         self.failed: list[str] = []
         self.replies: list[QueryReply] = []
         self.activities: list[ActivityTask] = []
@@ -127,27 +130,37 @@ class ScriptedDialect:
     def reader(self, task: WorkflowTask) -> HistoryReader:
         return Items()
 
-    async def read_history(self, task: WorkflowTask) -> Sequence[object]:
+    async def read_history(self, task: WorkflowTask) -> tuple[Sequence[object], int]:
         self.histories_read += 1
-        return task.events if task.first_event_id == 1 else [*self.history, *task.events]
+        events = task.events if task.first_event_id == 1 else [*self.history, *task.events]
+        return events, 100 * len(events)
+
+    async def read_snapshot_page(
+        self, workflow_id: str, run_id: str, query: SnapshotPageQuery, *, timeout_seconds: float
+    ) -> SnapshotPage:
+        raise AssertionError("no run here continues another one")
 
     async def complete_workflow_task(
         self,
         task: WorkflowTask,
-        asked: Sequence[Command],
+        outgoing: Sequence[Outgoing],
         *,
+        refusals: Mapping[str, Refusal],
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
         want_next: bool,
+        force_next: bool,
         eager_calls: int,
     ) -> Completed:
         if self.refuse_next:
             self.refuse_next = False
             raise TaskRefused("UnhandledCommand")
-        self.completed.append((list(asked), eager_calls))
+        self.completed.append((list(outgoing), eager_calls))
         self._record()
         eager, self.activities = self.activities, []
-        return Completed(next_task=None, activity_tasks=eager, restore_started_event_id=0)
+        return Completed(
+            next_task=None, activity_tasks=eager, restore_started_event_id=0, sent=len(outgoing)
+        )
 
     async def fail_workflow_task(self, task: WorkflowTask, error: Exception) -> None:
         self.failed.append(str(error))
@@ -175,7 +188,7 @@ async def looping(dialect: ScriptedDialect, **options: Any) -> AsyncGenerator[Ta
         return None
 
     async with WorkerClient() as worker:
-        loop = TaskLoop(dialect, Activities(dialect, worker, nothing_registered), LoopOptions(**options))
+        loop = TaskLoop(dialect, Attempts(worker, nothing_registered), LoopOptions(**options))
         async with anyio.create_task_group() as tasks:
 
             async def run(*, task_status: TaskStatus[None]) -> None:
@@ -186,8 +199,8 @@ async def looping(dialect: ScriptedDialect, **options: Any) -> AsyncGenerator[Ta
             loop.stop()
 
 
-FIRST = task([STARTED, Border(1000)])
-SECOND_EVENTS = [CALL_S1, signal("1"), Border(2000)]
+FIRST = task([STARTED, Border(1000, in_hand=True)])
+SECOND_EVENTS = [CALL_S1, signal("1"), Border(2000, in_hand=True)]
 SECOND = task(SECOND_EVENTS, first=4, previous=3, started=8)
 
 
@@ -205,7 +218,7 @@ async def test_next_task_of_a_cached_run_feeds_only_its_own_events() -> None:
 
 async def test_without_a_cache_every_task_reads_its_history() -> None:
     dialect = ScriptedDialect()
-    dialect.history = [STARTED, Border(1000)]
+    dialect.history = [STARTED, Border(1000, in_hand=True)]
     async with looping(dialect, max_cached_workflows=0):
         dialect.hand_out(FIRST)
         await dialect.until(1, "completed")
@@ -246,7 +259,7 @@ async def test_refused_answer_is_forgotten_and_the_run_rebuilt() -> None:
         dialect.hand_out(SECOND)
         # The task that was refused has no border: its events are part of the next one.
         again = task(
-            [STARTED, Border(1000), CALL_S1, signal("1"), signal("2"), Border(3000)], previous=3, started=12
+            [STARTED, Border(1000), CALL_S1, signal("1"), signal("2"), Border(3000, in_hand=True)], previous=3, started=12
         )
         dialect.hand_out(again)
         await dialect.until(2, "completed")
@@ -262,7 +275,7 @@ async def test_refused_answer_is_forgotten_and_the_run_rebuilt() -> None:
 
 async def test_history_that_does_not_fit_suspends_the_run_with_a_reason() -> None:
     dialect = ScriptedDialect()
-    other = task([STARTED, Border(1000), Echo("call", "wu/Other-1"), Border(2000)])
+    other = task([STARTED, Border(1000), Echo("call", "wu/Other-1"), Border(2000, in_hand=True)])
     async with looping(dialect):
         dialect.hand_out(other)
         await dialect.until(1, "failed")
@@ -275,7 +288,7 @@ async def test_history_that_does_not_fit_suspends_the_run_with_a_reason() -> Non
 
 async def test_suspended_run_is_answered_once_and_then_left_to_time_out() -> None:
     dialect = ScriptedDialect()
-    broken = [STARTED, Border(1000), Echo("call", "wu/Other-1"), Border(2000)]
+    broken = [STARTED, Border(1000), Echo("call", "wu/Other-1"), Border(2000, in_hand=True)]
     async with looping(dialect):
         dialect.hand_out(task(broken))
         await dialect.until(1, "failed")
@@ -288,7 +301,7 @@ async def test_suspended_run_is_answered_once_and_then_left_to_time_out() -> Non
 async def test_query_of_an_unknown_type_is_answered_with_the_known_ones() -> None:
     dialect = ScriptedDialect()
     async with looping(dialect):
-        dialect.hand_out(task([STARTED, Border(1000)], query=QueryCall("Nothing", None)))
+        dialect.hand_out(task([STARTED, Border(1000, in_hand=True)], query=QueryCall("Nothing", None)))
         await dialect.until(1, "replies")
 
     assert dialect.replies[0].answer is None
@@ -329,7 +342,7 @@ async def test_stopping_finishes_what_a_poll_brings_and_releases_the_sticky_queu
 
 
 def test_cache_forgets_what_was_unused_for_longest() -> None:
-    cache = RunCache(2)
+    cache = RunCache(2, 10**9)
     entries = {run_id: CachedRun(Run(Items())) for run_id in "abc"}
     cache.put("a", entries["a"])
     cache.put("b", entries["b"])
@@ -343,7 +356,7 @@ def test_command_that_the_history_lacks_is_reported() -> None:
     run = Run(Items())
 
     with pytest.raises(Nondeterminism, match="asks for call 'wu/S1-1', the history has the event"):
-        run.feed([STARTED, Border(1000), signal("1"), Border(2000)])
+        run.feed([STARTED, Border(1000), signal("1"), Border(2000, in_hand=True)])
 
 
 @pytest.mark.parametrize("field", ["max_cached_workflows", "workflow_task_pollers", "drain_seconds"])

@@ -21,6 +21,18 @@ def signal(command_id: str | None, name: str = "c") -> SignalCommand:
     return SignalCommand(command_id=command_id, signal_channel_name=name)
 
 
+def signals(at_least: int | None = None, at_most: int | None = None) -> CommandRequest:
+    command = SignalCommand(signal_channel_name="c", at_least=at_least, at_most=at_most)
+    return CommandRequest(command_waiting_type=CommandWaitingType.ALL_COMPLETED, signal_commands=[command])
+
+
+def internals(at_least: int | None = None, at_most: int | None = None) -> CommandRequest:
+    command = InterStateChannelCommand(channel_name="c", at_least=at_least, at_most=at_most)
+    return CommandRequest(
+        command_waiting_type=CommandWaitingType.ANY_COMPLETED, inter_state_channel_commands=[command]
+    )
+
+
 def combined(*combinations: list[str] | None) -> CommandRequest:
     """Commands with the ids t, a, a and i, and these combinations."""
     return CommandRequest(
@@ -61,17 +73,10 @@ def combined(*combinations: list[str] | None) -> CommandRequest:
             ),
             id="legacy-type",
         ),
-        pytest.param(
-            CommandRequest(
-                command_waiting_type=CommandWaitingType.ANY_COMPLETED,
-                signal_commands=[SignalCommand(signal_channel_name="c", at_least=1, at_most=1)],
-                inter_state_channel_commands=[
-                    InterStateChannelCommand(channel_name="c", at_least=1),
-                    InterStateChannelCommand(channel_name="c", at_most=1),
-                ],
-            ),
-            id="one-message-each",
-        ),
+        pytest.param(signals(at_least=1, at_most=1), id="one-message"),
+        pytest.param(signals(at_least=1000), id="many-messages"),
+        pytest.param(internals(at_most=5000), id="up-to-many-messages"),
+        pytest.param(internals(at_least=2, at_most=2), id="two-messages"),
         pytest.param(
             CommandRequest(
                 command_waiting_type=CommandWaitingType.ANY_COMPLETED,
@@ -114,28 +119,29 @@ def test_a_command_request_that_can_be_met_passes(request_: CommandRequest | Non
             id="internal-without-channel",
         ),
         pytest.param(
-            CommandRequest(
-                command_waiting_type=CommandWaitingType.ALL_COMPLETED,
-                signal_commands=[SignalCommand(signal_channel_name="c", at_least=2)],
-            ),
-            "the command for channel 'c' asks for another number of messages than 1, which is not supported",
-            id="at-least-two",
-        ),
-        pytest.param(
-            CommandRequest(
-                command_waiting_type=CommandWaitingType.ALL_COMPLETED,
-                inter_state_channel_commands=[InterStateChannelCommand(channel_name="c", at_least=0)],
-            ),
-            "the command for channel 'c' asks for another number of messages than 1, which is not supported",
+            signals(at_least=0),
+            "atLeast of the command for channel 'c' must be from 1 to 1000, not 0",
             id="at-least-none",
         ),
         pytest.param(
-            CommandRequest(
-                command_waiting_type=CommandWaitingType.ALL_COMPLETED,
-                inter_state_channel_commands=[InterStateChannelCommand(channel_name="c", at_most=5)],
-            ),
-            "the command for channel 'c' asks for another number of messages than 1, which is not supported",
-            id="at-most-five",
+            internals(at_least=-1),
+            "atLeast of the command for channel 'c' must be from 1 to 1000, not -1",
+            id="internal-at-least-negative",
+        ),
+        pytest.param(
+            signals(at_least=1001),
+            "atLeast of the command for channel 'c' must be from 1 to 1000, not 1001",
+            id="at-least-too-many",
+        ),
+        pytest.param(
+            signals(at_most=0),
+            "atMost of the command for channel 'c' must be at least 1, not 0",
+            id="at-most-none",
+        ),
+        pytest.param(
+            internals(at_least=3, at_most=2),
+            "atMost of the command for channel 'c' must be at least 3, not 2",
+            id="at-most-below-at-least",
         ),
         pytest.param(
             CommandRequest(command_waiting_type=COMBINATION, signal_commands=[signal("1")]),

@@ -38,6 +38,42 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, dict[str, FieldFacts]]
 
 
+class Extension(msgspec.Struct, frozen=True, kw_only=True):
+    """An optional field of ours that the document does not have."""
+
+    model: str
+    field: str
+    type: str
+    reason: str
+
+
+EXTENSIONS = (
+    Extension(
+        model="WorkflowConfig",
+        field="countHeldMessages",
+        type="boolean",
+        reason="workflows that rely on how the reference server counts messages need it",
+    ),
+    Extension(
+        model="WorkflowConfig",
+        field="keepExecutingStateIdsOnClose",
+        type="boolean",
+        reason="searches that rely on the state ids that the reference server leaves need it",
+    ),
+    Extension(
+        model="SignalResult",
+        field="signalValues",
+        type="array of EncodedObject",
+        reason="a command with atLeast or atMost takes more messages than signalValue holds",
+    ),
+    Extension(
+        model="InterStateChannelResult",
+        field="values",
+        type="array of EncodedObject",
+        reason="a command with atLeast or atMost takes more messages than value holds",
+    ),
+)
+
 FACTS = msgspec.json.decode(FACTS_FILE.read_bytes(), type=Facts)
 PUBLIC: dict[str, type[object]] = {name: getattr(iwf_models, name) for name in iwf_models.__all__}
 STRUCTS = {
@@ -93,10 +129,22 @@ def test_model_has_the_fields_of_the_document(name: str) -> None:
 
     actual = {field.encode_name: field_facts(field) for field in model.fields}
 
-    assert actual == {
-        name: FieldFacts(type=SAME_TYPE.get(facts.type, facts.type), required=facts.required)
-        for name, facts in FACTS.models[name].items()
+    published = {
+        field: FieldFacts(type=SAME_TYPE.get(facts.type, facts.type), required=facts.required)
+        for field, facts in FACTS.models[name].items()
     }
+    added = {
+        extension.field: FieldFacts(type=extension.type, required=False)
+        for extension in EXTENSIONS
+        if extension.model == name
+    }
+    assert actual == published | added
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda extension: extension.field)
+def test_extension_is_not_in_the_document(extension: Extension) -> None:
+    """A field that the document has taken over is no extension any more."""
+    assert extension.field not in FACTS.models[extension.model]
 
 
 @pytest.mark.parametrize("name", FACTS.enums)

@@ -21,6 +21,7 @@ from iwf_models import (
     StateDecision,
     WireStruct,
     WorkflowConfig,
+    WorkflowRetryPolicy,
     WorkflowStateOptions,
 )
 
@@ -136,6 +137,10 @@ class InterpreterInput(WireStruct, frozen=True, kw_only=True):
     config: WorkflowConfig
     request_id: str | None = None
     """Id of the start request, which the memo shows as `MEMO_REQUEST_ID`."""
+    retry_policy: WorkflowRetryPolicy | None = None
+    """Of the workflow, for engines that do not carry it from run to run."""
+    cron_schedule: str | None = None
+    """As `retry_policy`. A workflow that recurs keeps what it started with, for its next recurrence."""
     interpreter_version: int = 1
     """Behaviour version, see `iwf_interpreter.core.versions`."""
     continued: ContinuedRun | None = None

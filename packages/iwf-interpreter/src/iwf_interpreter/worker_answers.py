@@ -37,6 +37,9 @@ from iwf_models import (
 MAX_RECOVERIES = 50
 """Depth of state options within state options. What can be read can be too deep to be written again."""
 
+MAX_MESSAGES = 1000
+"""The most messages that a command may wait for."""
+
 
 def check_wait_until(answer: WorkflowStateStartResponse, *, registered: Mapping[str, str] | None) -> None:
     """Make sure that an answer of waitUntil can be applied.
@@ -167,11 +170,14 @@ def _check_command_request(request: CommandRequest) -> None:
 def _check_channel(name: str, at_least: int | None, at_most: int | None) -> None:
     if not name:
         raise ValueError("a command names no channel")
-    if at_least not in (None, 1) or at_most not in (None, 1):
+    lower = 1 if at_least is None else at_least
+    upper = max(1, lower) if at_most is None else at_most
+    if not 1 <= lower <= MAX_MESSAGES:
         raise ValueError(
-            f"the command for channel {name!r} asks for another number of messages than 1, "
-            "which is not supported"
+            f"atLeast of the command for channel {name!r} must be from 1 to {MAX_MESSAGES}, not {lower}"
         )
+    if upper < lower:
+        raise ValueError(f"atMost of the command for channel {name!r} must be at least {lower}, not {upper}")
 
 
 def _check_combinations(combinations: list[list[str]], ids: list[str | None]) -> None:

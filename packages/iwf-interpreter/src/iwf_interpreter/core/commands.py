@@ -143,7 +143,10 @@ class ContinueAsNew(msgspec.Struct, frozen=True, kw_only=True):
     """All that the index shows: engines do not carry it over by themselves."""
     memo: dict[str, EncodedObject]
     timeout_seconds: int | None
-    """What is left of the chain's time, at least 1; for engines that give each run a time of its own."""
+    """What is left of the chain's time, at least 1; for engines that give each run a time of its own.
+
+    The retry policy and the cron schedule, which no engine carries over by itself, are in the input.
+    """
 
 
 class CompleteRun(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ due the run makes no further calls, takes everything else in as ever, and contin
 batch without a call in flight (`docs/interpreter.md`).
 """
 
+import msgspec
+
 from iwf_interpreter.contract import ContinuedRun, InterpreterInput, SnapshotPage, SnapshotPageQuery
 from iwf_interpreter.core import snapshot, visibility
 from iwf_interpreter.core.commands import ContinueAsNew, LoadSnapshotPage
@@ -51,16 +53,16 @@ def successor(state: ExecutionState, now_ms: int) -> ContinueAsNew:
     else:
         continued = ContinuedRun(previous_run_id=state.run_id, pages=-(-len(data) // page_bytes))
     seconds_left = None if state.deadline_ms is None else max(1, (state.deadline_ms - now_ms) // 1000)
+    beginning = state.recurring or InterpreterInput(
+        iwf_workflow_type=state.workflow_type,
+        iwf_worker_url=state.worker_url,
+        use_memo_for_data_attributes=state.use_memo or None,
+        config=state.config,
+        request_id=state.request_id,
+        retry_policy=state.retry_policy,
+    )
     return ContinueAsNew(
-        input=InterpreterInput(
-            iwf_workflow_type=state.workflow_type,
-            iwf_worker_url=state.worker_url,
-            use_memo_for_data_attributes=state.use_memo or None,
-            config=state.config,
-            request_id=state.request_id,
-            interpreter_version=NEWEST_VERSION,
-            continued=continued,
-        ),
+        input=msgspec.structs.replace(beginning, interpreter_version=NEWEST_VERSION, continued=continued),
         search_attributes=visibility.all_search_attributes(state, now_ms),
         memo=visibility.all_memo(state),
         timeout_seconds=seconds_left,
@@ -78,6 +80,8 @@ def first_state(event: Started) -> ExecutionState:
         started_at=event.started_at_ms // 1000,
         deadline_ms=event.deadline_ms,
         request_id=start.request_id,
+        retry_policy=start.retry_policy,
+        recurring=start if start.cron_schedule else None,
         workflow_type=start.iwf_workflow_type,
         worker_url=start.iwf_worker_url,
         config=start.config,

@@ -77,8 +77,10 @@ class Interpreter:
             self._start(event)
         elif self._loading is not None:
             self._load(self._loading, event, now_ms)
+        elif self._life is None:
+            raise UnexpectedEvent("the run has no started event yet")
         else:
-            self._run.apply(event, now_ms)
+            self._life.apply(event, now_ms)
 
     def settle(self, now_ms: int) -> list[Command]:
         """End the batch: match, decide, and return the commands in order.

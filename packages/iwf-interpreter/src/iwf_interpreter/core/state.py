@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
-from iwf_interpreter.contract import LockedRpcRequest, StateTarget
+from iwf_interpreter.contract import InterpreterInput, LockedRpcRequest, StateTarget
 from iwf_interpreter.core.commands import EarlierAttempts
 from iwf_models import (
     CommandRequest,
@@ -22,6 +22,7 @@ from iwf_models import (
     WorkflowConditionalClose,
     WorkflowConfig,
     WorkflowErrorType,
+    WorkflowRetryPolicy,
 )
 
 
@@ -157,6 +158,9 @@ class ExecutionState(msgspec.Struct, omit_defaults=True, kw_only=True):
     deadline_ms: int | None = None
     """Unix milliseconds at which the chain runs out of time."""
     request_id: str | None = None
+    retry_policy: WorkflowRetryPolicy | None = None
+    recurring: InterpreterInput | None = None
+    """What a workflow with a cron schedule started with."""
     workflow_type: str
     worker_url: str
     config: WorkflowConfig

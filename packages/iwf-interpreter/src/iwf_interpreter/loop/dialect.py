@@ -9,8 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from iwf_interpreter.core import Command
-from iwf_interpreter.loop.runs import HistoryReader
+from iwf_interpreter.contract import SnapshotPage, SnapshotPageQuery
+from iwf_interpreter.loop.history import Outgoing
+from iwf_interpreter.loop.runs import HistoryReader, Refusal, UpdateRequest
 
 
 class QueryCall(msgspec.Struct, frozen=True):
@@ -45,8 +46,10 @@ class WorkflowTask(msgspec.Struct, frozen=True, kw_only=True):
     query: QueryCall | None
     """Set when this is a query and nothing else."""
     attached_queries: Mapping[str, QueryCall]
-    unanswered_updates: Sequence[object]
-    """Update requests in the engine's own form; the core answers none yet, so each one is rejected."""
+    updates: Sequence[UpdateRequest]
+    """Updates that clients want the run to take on; each is answered with the task."""
+    size_bytes: int
+    """Length of `events`."""
 
 
 class ActivityTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +79,8 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that were asked for eagerly and granted."""
     restore_started_event_id: int
     """When not 0: the engine has discarded the task; the run's last started event is this one."""
+    sent: int
+    """How many of the commands it was given; the rest did not fit, and the next task comes at once for them."""
 
 
 class TaskRefused(Exception):
@@ -97,8 +102,8 @@ class Dialect(Protocol):
         """A reader for the run of this task."""
         ...
 
-    async def read_history(self, task: WorkflowTask) -> Sequence[object]:
-        """All events of the task's run that a replay needs.
+    async def read_history(self, task: WorkflowTask) -> tuple[Sequence[object], int]:
+        """All events of the task's run that a replay needs, and their length in bytes.
 
         From the first event to the last one of the task; for a task that begins in the middle of the
         history, the stored events up to `previous_started_event_id` and then its own.
@@ -108,21 +113,25 @@ class Dialect(Protocol):
     async def complete_workflow_task(
         self,
         task: WorkflowTask,
-        asked: Sequence[Command],
+        outgoing: Sequence[Outgoing],
         *,
+        refusals: Mapping[str, Refusal],
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
         want_next: bool,
+        force_next: bool,
         eager_calls: int,
     ) -> Completed:
         """Answer a task.
 
         Args:
             task: The task.
-            asked: The commands of the run, in order.
+            outgoing: The commands of the run and the results of its calls in place, in order.
+            refusals: The task's updates that the run does not take on, by id.
             query_replies: Answers to the attached queries.
             keep_sticky: Whether the run's next task should come to this process.
             want_next: Whether to return the run's next task at once if there is one.
+            force_next: Whether there must be a next task: calls in place are still being made.
             eager_calls: How many of the calls may be handed back to this process at once.
 
         Raises:
@@ -145,6 +154,12 @@ class Dialect(Protocol):
 
     async def fail_activity_task(self, task: ActivityTask, error_type: str, text: str) -> None:
         """Report that an attempt failed; the engine decides about the next one."""
+        ...
+
+    async def read_snapshot_page(
+        self, workflow_id: str, run_id: str, query: SnapshotPageQuery, *, timeout_seconds: float
+    ) -> SnapshotPage:
+        """Ask a closed run for a part of the state that it has left to its successor."""
         ...
 
     async def release_sticky_queue(self) -> None:

@@ -8,7 +8,24 @@ from typing import TypeAlias
 
 import msgspec
 
-from iwf_interpreter.core import Command, Event, commands
+from iwf_interpreter.contract import RpcFailure
+from iwf_interpreter.core import (
+    Command,
+    Event,
+    ExecuteAnswered,
+    LocalCallFailed,
+    RpcAnswered,
+    WaitUntilAnswered,
+    calls,
+    commands,
+)
+from iwf_interpreter.core.locked_rpcs import RPC_PREFIX
+from iwf_models import (
+    WireStruct,
+    WorkflowStateDecideResponse,
+    WorkflowStateStartResponse,
+    WorkflowWorkerRpcResponse,
+)
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -24,25 +41,83 @@ class Echo(msgspec.Struct, frozen=True):
     id: str
 
     @classmethod
-    def of(cls, command: Command) -> "Echo":
+    def of(cls, outgoing: "Outgoing") -> "Echo":
         """What the history will say of this command."""
-        match command:
-            case commands.CallWaitUntil() | commands.CallExecute():
-                return cls("call", command.call_id)
+        match outgoing:
+            case commands.CallWaitUntil() | commands.CallExecute() | commands.LoadSnapshotPage():
+                return cls("call", outgoing.call_id)
+            case LocalResult() | commands.CallRpc():
+                return cls("local call", outgoing.call_id)
             case commands.StartTimer():
-                return cls("timer start", command.timer_id)
+                return cls("timer start", outgoing.timer_id)
             case commands.CancelTimer():
-                return cls("timer cancel", command.timer_id)
+                return cls("timer cancel", outgoing.timer_id)
             case commands.SetSearchAttributes():
-                return cls("search attributes", ",".join(sorted(command.values)))
+                return cls("search attributes", ",".join(sorted(outgoing.values)))
             case commands.SetMemo():
-                return cls("memo", ",".join(sorted(command.values)))
+                return cls("memo", ",".join(sorted(outgoing.values)))
+            case commands.AcceptUpdate():
+                return cls("update accept", outgoing.update_id)
+            case commands.AnswerUpdate() | commands.FailUpdate():
+                return cls("update end", outgoing.update_id)
             case commands.CompleteRun():
                 return cls("close", "completed")
             case commands.FailRun():
                 return cls("close", "failed")
             case commands.CancelRun():
                 return cls("close", "canceled")
+            case commands.ContinueAsNew():
+                return cls("close", "continued as new")
+            case HeldBack():
+                return cls("held back", "")
+
+
+class LocalFailure(WireStruct, frozen=True, kw_only=True):
+    """Why an attempt in place failed."""
+
+    error_type: str
+    text: str
+    timed_out: bool = False
+    started_at: int
+    """Unix seconds."""
+
+
+class LocalResult(WireStruct, frozen=True, kw_only=True):
+    """How a call that was made in place ended: recorded in the history, so that it is not made again.
+
+    Exactly one of the last five is set. Each result is a batch of its own.
+    """
+
+    call_id: str
+    now_ms: int = 0
+    """Time of its batch in Unix milliseconds: when the result was there, but never before the batch before."""
+    wait_until: WorkflowStateStartResponse | None = None
+    execute: WorkflowStateDecideResponse | None = None
+    rpc: WorkflowWorkerRpcResponse | None = None
+    rpc_failure: RpcFailure | None = None
+    failure: LocalFailure | None = None
+
+    def event(self) -> Event:
+        """What the core is told."""
+        if self.failure is not None:
+            return LocalCallFailed(
+                call_id=self.call_id,
+                error_type=self.failure.error_type,
+                text=self.failure.text,
+                timed_out=self.failure.timed_out,
+                started_at=self.failure.started_at,
+            )
+        if self.wait_until is not None:
+            return WaitUntilAnswered(execution_id=calls.execution_id(self.call_id), answer=self.wait_until)
+        if self.execute is not None:
+            return ExecuteAnswered(execution_id=calls.execution_id(self.call_id), answer=self.execute)
+        return RpcAnswered(
+            update_id=self.call_id.removeprefix(RPC_PREFIX), answer=self.rpc, failure=self.rpc_failure
+        )
+
+
+class HeldBack(msgspec.Struct, frozen=True):
+    """The commands of a task did not fit one answer: the rest comes with the next task's."""
 
 
 class Border(msgspec.Struct, frozen=True):
@@ -50,6 +125,11 @@ class Border(msgspec.Struct, frozen=True):
 
     now_ms: int
     """Time of the batch in Unix milliseconds, from the history."""
+    in_hand: bool = False
+    """Whether it is the task in hand, whose commands are still to be sent."""
 
 
-Item: TypeAlias = Fact | Echo | Border
+Outgoing: TypeAlias = Command | LocalResult | HeldBack
+"""What is sent to the engine, in order."""
+
+Item: TypeAlias = Fact | Echo | LocalResult | HeldBack | Border

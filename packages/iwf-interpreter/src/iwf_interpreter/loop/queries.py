@@ -7,10 +7,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from iwf_interpreter.contract import DataAttributesQuery, PrepareRpcQuery, QueryType
-from iwf_interpreter.core import ExecutionState, queries
+from iwf_interpreter.contract import (
+    DataAttributesQuery,
+    PrepareRpcQuery,
+    QueryType,
+    SnapshotPageQuery,
+    StateTarget,
+)
+from iwf_interpreter.core import ExecutionState, completions, continuing, dump, queries
 from iwf_interpreter.loop.dialect import QueryCall, QueryReply
-from iwf_models import codec
+from iwf_models import WorkflowDumpRequest, codec
 
 STACK_TRACE = "__stack_trace"
 """Query type by which Temporal's tools ask where a run stands."""
@@ -24,7 +30,7 @@ def answer(state: ExecutionState, call: QueryCall) -> QueryReply:
         return QueryReply(None, f"unknown query type {call.query_type!r}, known are {known}")
     try:
         return QueryReply(codec.encode(handler(state, call.argument or b"{}")))
-    except msgspec.DecodeError as error:
+    except (ValueError, msgspec.DecodeError) as error:
         return QueryReply(None, f"bad argument of query {call.query_type!r}: {error}")
 
 
@@ -48,6 +54,18 @@ def _debug_dump(state: ExecutionState, argument: bytes) -> object:
     return queries.debug_dump(state)
 
 
+def _dump_by_page(state: ExecutionState, argument: bytes) -> object:
+    return dump.dump_page(state, codec.decode(argument, WorkflowDumpRequest))
+
+
+def _snapshot_page(state: ExecutionState, argument: bytes) -> object:
+    return continuing.answer_page(state, codec.decode(argument, SnapshotPageQuery))
+
+
+def _state_completion(state: ExecutionState, argument: bytes) -> object:
+    return completions.completion(state, codec.decode(argument, StateTarget))
+
+
 def _stack_trace(state: ExecutionState, argument: bytes) -> object:
     lines = [f"{execution_id}: {execution.phase}" for execution_id, execution in state.executions.items()]
     return "\n".join(lines) or "no state execution is live"
@@ -59,5 +77,8 @@ _HANDLERS: dict[str, Callable[[ExecutionState, bytes], object]] = {
     QueryType.GET_CURRENT_TIMER_INFOS: _timer_infos,
     QueryType.PREPARE_RPC: _prepare_rpc,
     QueryType.DEBUG_DUMP: _debug_dump,
+    QueryType.DUMP_BY_PAGE: _dump_by_page,
+    QueryType.SNAPSHOT_PAGE: _snapshot_page,
+    QueryType.STATE_COMPLETION: _state_completion,
     STACK_TRACE: _stack_trace,
 }

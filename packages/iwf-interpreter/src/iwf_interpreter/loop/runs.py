@@ -3,14 +3,33 @@
 State at a border is a function of the events before it, so replaying is feeding again, and the live path
 is the end of a replay. Where the history confirms commands they are compared with those that the core
 gave; a difference means that other rules made this history, and the run must be suspended.
+
+A call that is made in place ends inside a task: its result is a batch of its own, recorded among the commands
+of the task, so that a replay makes the same batches.
 """
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeGuard
 
-from iwf_interpreter.core import Command, Event, ExecutionState, Interpreter
-from iwf_interpreter.loop.history import Border, Echo, Fact, Item
+import msgspec
+
+from iwf_interpreter.contract import UpdateError
+from iwf_interpreter.core import (
+    CallExecute,
+    CallRpc,
+    CallWaitUntil,
+    Command,
+    Event,
+    ExecutionState,
+    Interpreter,
+    LockedRpcRequested,
+    StateWaitRequested,
+)
+from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult, Outgoing
+from iwf_models import IwfEvent
+
+LocalCall: TypeAlias = CallWaitUntil | CallExecute | CallRpc
 
 
 class Nondeterminism(Exception):
@@ -25,61 +44,182 @@ class HistoryReader(Protocol):
         ...
 
 
+class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An update that a client wants the run to take on."""
+
+    update_id: str
+    event: LockedRpcRequested | StateWaitRequested | None
+    """What the core is told, `None` when the request makes no sense."""
+    problem: str = ""
+    """Why it makes none."""
+    message: object
+    """The request in the engine's own form."""
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the run does not take an update on."""
+
+    error: UpdateError
+    text: str
+
+
+_REFUSALS: Mapping[UpdateError, str] = {
+    UpdateError.LOCKED: "requested data or search attributes are being locked by other operations",
+    UpdateError.ASK_AGAIN: "the run is about to be replaced by another one, which will take the update",
+}
+
+
 class Run:
     """A run, as far as its events have been fed."""
 
-    def __init__(self, reader: HistoryReader) -> None:
+    def __init__(self, reader: HistoryReader, *, observed: bool = False) -> None:
         self._reader = reader
-        self._interpreter = Interpreter()
+        self._interpreter = Interpreter(observed=observed)
         self._batch: list[Event] = []
-        self._unconfirmed: deque[Command] = deque()
+        self._outgoing: deque[Outgoing] = deque()
+        self._holds_back = False
+        self.open_local: dict[str, LocalCall] = {}
+        """Calls to be made in place whose results are not there yet, by id."""
+        self.settled = False
+        """Whether the last task that was fed has ended a batch; one that was offered nothing but updates, all
+        of them refused, leaves no trace."""
         self.now_ms = 0
-        """Time of the last border."""
+        """Time of the last batch."""
         self.last_started_event_id = 0
         """Started event of the last task that the engine took from us: what is fed ends there."""
+        self.size_bytes = 0
+        """About how much the run holds: the length of all that was fed."""
 
     @property
     def state(self) -> ExecutionState:
-        """The state as of the last border."""
+        """The state as of the last batch; raises `iwf_interpreter.core.NotReady`."""
         return self._interpreter.state
 
-    def feed(self, events: Iterable[object]) -> list[Command]:
-        """Take the next events in, and return the commands of the last border among them.
+    @property
+    def closed(self) -> bool:
+        """Whether the run has ended."""
+        return self._interpreter.closed
+
+    @property
+    def outgoing(self) -> Sequence[Outgoing]:
+        """What the history does not confirm yet: what is to be sent for the task in hand, in order."""
+        return self._outgoing
+
+    def feed(self, events: Iterable[object], updates: Sequence[UpdateRequest] = ()) -> dict[str, Refusal]:
+        """Take the next events in, then the updates that the task in hand offers.
+
+        Returns:
+            The updates that are not taken on, by id.
 
         Raises:
             Nondeterminism: The history confirms something else than the core asked for.
             iwf_interpreter.core.UnexpectedEvent: An event does not fit the state.
             iwf_interpreter.core.UnknownVersion: The run needs a newer build.
         """
-        commands: list[Command] = []
+        refusals: dict[str, Refusal] = {}
+        self.settled = False
         for item in self._reader.read(events):
             match item:
                 case Echo():
                     self._confirm(item)
+                case LocalResult():
+                    self._replay_local(item)
+                case HeldBack():
+                    self._holds_back = True
+                    if self._outgoing and isinstance(self._outgoing[0], HeldBack):
+                        self._outgoing.popleft()
                 case Fact(event):
                     self._all_confirmed(f"the event {type(event).__name__}")
                     self._batch.append(event)
-                case Border(now_ms):
+                case Border(now_ms, in_hand):
                     self._all_confirmed("the next task")
-                    commands = self._settle(now_ms)
-                    self._unconfirmed.extend(commands)
-        return commands
+                    self._holds_back = False
+                    if in_hand:
+                        refusals = self._end_batch_in_hand(now_ms, updates)
+                    else:
+                        self._end_batch(now_ms)
+                        self._interpreter.take_notices()
+        return refusals
+
+    def take_local(self, result: LocalResult) -> None:
+        """Take in the result of a call that was made in place while the task is in hand."""
+        self._outgoing.append(result)
+        self._end_local(result)
 
     def take_in_rest(self) -> None:
         """Apply events behind the last border, for reading only: the run must not be fed any more."""
-        for event in self._batch:
-            self._interpreter.apply(event, self.now_ms)
-        self._batch.clear()
+        self._apply_batch(self.now_ms)
 
-    def _settle(self, now_ms: int) -> list[Command]:
-        self.now_ms = now_ms
+    def hold_back(self, sent: int) -> None:
+        """Note that only the first commands of `outgoing` were sent, and that the history will say so."""
+        self._outgoing.insert(sent, HeldBack())
+
+    def take_notices(self) -> list[IwfEvent]:
+        """What observers are to be told of the task in hand, once it is answered."""
+        return self._interpreter.take_notices()
+
+    def _end_batch_in_hand(self, now_ms: int, updates: Sequence[UpdateRequest]) -> dict[str, Refusal]:
+        is_empty = not (self._batch or self._outgoing or self.open_local)
+        self._apply_batch(now_ms)
+        refusals: dict[str, Refusal] = {}
+        for update in updates:
+            refusal = self._refusal(update)
+            if refusal is not None:
+                refusals[update.update_id] = refusal
+            elif update.event is not None:
+                self._interpreter.apply(update.event, max(now_ms, self.now_ms))
+        if not (is_empty and updates and len(refusals) == len(updates)):
+            self._settle(now_ms)
+        return refusals
+
+    def _refusal(self, update: UpdateRequest) -> Refusal | None:
+        if update.event is None:
+            return Refusal(UpdateError.INVALID, update.problem)
+        error = self._interpreter.refusal(update.event)
+        return None if error is None else Refusal(error, _REFUSALS[error])
+
+    def _end_batch(self, now_ms: int) -> None:
+        self._apply_batch(now_ms)
+        self._settle(now_ms)
+
+    def _apply_batch(self, now_ms: int) -> None:
+        now_ms = max(now_ms, self.now_ms)
         for event in self._batch:
             self._interpreter.apply(event, now_ms)
         self._batch.clear()
-        return self._interpreter.settle(now_ms)
+
+    def _settle(self, now_ms: int) -> None:
+        self.settled = True
+        # A task can be a little older than the last result of the one before, which has another clock.
+        self.now_ms = now_ms = max(now_ms, self.now_ms)
+        for command in self._interpreter.settle(now_ms):
+            if _is_local(command):
+                self.open_local[command.call_id] = command
+            else:
+                self._outgoing.append(command)
+
+    def _end_local(self, result: LocalResult) -> None:
+        del self.open_local[result.call_id]
+        self._interpreter.apply(result.event(), max(result.now_ms, self.now_ms))
+        self._settle(result.now_ms)
+
+    def _replay_local(self, result: LocalResult) -> None:
+        """A result in the history: one that was taken in while its task was in hand, or news in a replay."""
+        first = self._outgoing[0] if self._outgoing else None
+        if isinstance(first, LocalResult) and first.call_id == result.call_id:
+            self._outgoing.popleft()
+            return
+        self._all_confirmed(f"the result of {result.call_id!r}")
+        if result.call_id not in self.open_local:
+            raise Nondeterminism(
+                f"the history shows a result of {result.call_id!r}, a call that this interpreter does not make "
+                "in place"
+            )
+        self._end_local(result)
+        self._interpreter.take_notices()
 
     def _confirm(self, echo: Echo) -> None:
-        expected = Echo.of(self._unconfirmed.popleft()) if self._unconfirmed else None
+        expected = Echo.of(self._outgoing.popleft()) if self._outgoing else None
         if expected != echo:
             asked = "nothing" if expected is None else f"{expected.kind} {expected.id!r}"
             raise Nondeterminism(
@@ -87,8 +227,18 @@ class Run:
             )
 
     def _all_confirmed(self, before: str) -> None:
-        if self._unconfirmed:
-            missing = Echo.of(self._unconfirmed[0])
+        if self._outgoing and not self._holds_back:
+            missing = Echo.of(self._outgoing[0])
             raise Nondeterminism(
                 f"this interpreter asks for {missing.kind} {missing.id!r}, the history has {before} instead"
             )
+
+
+def _is_local(command: Command) -> TypeGuard[LocalCall]:
+    match command:
+        case CallRpc():
+            return True
+        case CallWaitUntil() | CallExecute():
+            return command.local
+        case _:
+            return False

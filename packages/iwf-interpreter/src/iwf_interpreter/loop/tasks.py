@@ -10,29 +10,36 @@ What must stay true:
   with an explanation and comes again, for a fixed build to go on. It is answered once; after that only
   leaving it to its time limit makes the engine back off.
 - A task that a poll has brought is worked on, also while stopping.
+- While calls are made in place the task stays in hand. Before it runs out of time it is answered with what
+  there is, and the engine gives the next one at once; so new events and queries do not wait for long.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import anyio
 import msgspec
 from anyio.abc import TaskGroup, TaskStatus
 
-from iwf_interpreter.core import Command, commands
+from iwf_interpreter.core import NotReady, commands
 from iwf_interpreter.loop import queries
 from iwf_interpreter.loop.activities import Activities
+from iwf_interpreter.loop.attempts import Attempts
 from iwf_interpreter.loop.cache import CachedRun, RunCache
 from iwf_interpreter.loop.dialect import (
     ActivityTask,
     Completed,
     Dialect,
+    QueryCall,
     QueryReply,
     TaskRefused,
     WorkflowTask,
 )
-from iwf_interpreter.loop.runs import Run
+from iwf_interpreter.loop.history import LocalResult
+from iwf_interpreter.loop.local import LocalCalls
+from iwf_interpreter.loop.runs import Refusal, Run
+from iwf_interpreter.observer import Observer, tell
 
 _logger = logging.getLogger(__name__)
 
@@ -44,9 +51,17 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     max_cached_workflows: int = 1000
     """Runs kept in memory between tasks; 0 replays every task from its history."""
+    max_cached_bytes: int = 512 * 1024 * 1024
+    """About how much they may hold together: the length of the events that they were fed."""
     max_concurrent_workflow_tasks: int = 100
     max_concurrent_activities: int = 200
-    """Calls to workers at a time."""
+    """Calls to workers at a time that the engine has handed out."""
+    max_concurrent_local_calls: int = 200
+    """Calls to workers at a time that are made in place."""
+    heartbeat_seconds: float = 5.0
+    """How long a task is kept for calls in place, at most; less than the engine's time limit, 10 s."""
+    impatient_seconds: float = 1.0
+    """As `heartbeat_seconds`, when the run wants something else done that the task keeps waiting."""
     workflow_task_pollers: int = 4
     """Polls of each of the two task queues, at least 2."""
     activity_task_pollers: int = 4
@@ -62,6 +77,10 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 _LEAST = {
     "max_cached_workflows": 0,
+    "max_cached_bytes": 0,
+    "max_concurrent_local_calls": 1,
+    "heartbeat_seconds": 0,
+    "impatient_seconds": 0,
     "max_concurrent_workflow_tasks": 1,
     "max_concurrent_activities": 1,
     "workflow_task_pollers": 1,
@@ -73,11 +92,19 @@ _LEAST = {
 class TaskLoop:
     """Runs interpreter tasks and the calls to workers until it is stopped."""
 
-    def __init__(self, dialect: Dialect, activities: Activities, options: LoopOptions) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        attempts: Attempts,
+        options: LoopOptions,
+        observer: Observer | None = None,
+    ) -> None:
         self._dialect = dialect
-        self._activities = activities
+        self._activities = Activities(dialect, attempts)
+        self._local = LocalCalls(attempts, options.max_concurrent_local_calls)
         self._options = options
-        self._cache = RunCache(options.max_cached_workflows)
+        self._observer = observer
+        self._cache = RunCache(options.max_cached_workflows, options.max_cached_bytes)
         self._task_slots = anyio.Semaphore(options.max_concurrent_workflow_tasks, fast_acquire=True)
         self._activity_slots = anyio.Semaphore(options.max_concurrent_activities, fast_acquire=True)
         self._stopping = anyio.Event()
@@ -183,7 +210,7 @@ class TaskLoop:
         """Answer a task, and the tasks of the same run that the answers bring."""
         entry = self._cache.get(task.run_id)
         if entry is None:
-            entry = CachedRun(Run(self._dialect.reader(task)))
+            entry = CachedRun(self._new_run(task))
         async with entry.lock:
             if task.query is not None:
                 await self._answer_query(entry, task)
@@ -192,13 +219,17 @@ class TaskLoop:
             while next_task is not None:
                 next_task = await self._answer_task(entry, next_task)
 
+    def _new_run(self, task: WorkflowTask) -> Run:
+        return Run(self._dialect.reader(task), observed=self._observer is not None)
+
     async def _answer_task(self, entry: CachedRun, task: WorkflowTask) -> WorkflowTask | None:
         if task.attempt > 1:
             # The engine repeats a failed task at once, so the pause has to be ours.
             await anyio.sleep(min(5.0, 0.1 * 2.0 ** (task.attempt - 1)))
         try:
-            asked = await self._feed(entry, task)
-            completed = await self._respond(entry.run, task, asked)
+            refusals = await self._feed(entry, task)
+            await self._make_local_calls(entry.run, task)
+            completed = await self._respond(entry.run, task, refusals)
         except TaskRefused as refusal:
             _logger.info("answer to a task of workflow %s was refused: %s", task.workflow_id, refusal)
             self._cache.drop(task.run_id)
@@ -207,24 +238,66 @@ class TaskLoop:
             self._cache.drop(task.run_id)
             await self._suspend(task, error)
             return None
+        self._taken(entry, task, completed)
+        return completed.next_task
+
+    def _taken(self, entry: CachedRun, task: WorkflowTask, completed: Completed) -> None:
+        """Note that the engine has taken the answer to a task."""
         run = entry.run
+        tell(self._observer, run.take_notices())
+        recorded = [sent.call_id for sent in run.outgoing if isinstance(sent, LocalResult)]
+        self._local.recorded(task.run_id, recorded)
+        if completed.sent < len(run.outgoing):
+            run.hold_back(completed.sent)
+        discarded = completed.restore_started_event_id != 0
         run.last_started_event_id = completed.restore_started_event_id or task.started_event_id
-        if run.state.closed:
+        if run.closed:
+            self._local.drop(task.run_id)
+            self._cache.drop(task.run_id)
+        elif discarded == run.settled:
+            # The history does not have the batch that the run has ended, or has one that it has not.
             self._cache.drop(task.run_id)
         elif self._options.max_cached_workflows:
             self._cache.put(task.run_id, entry)
         for activity in completed.activity_tasks:
             self._start_eager_activity(activity)
-        return completed.next_task
 
-    async def _feed(self, entry: CachedRun, task: WorkflowTask) -> list[Command]:
+    async def _feed(self, entry: CachedRun, task: WorkflowTask) -> dict[str, Refusal]:
         if _continues(entry.run, task):
-            return entry.run.feed(task.events)
-        entry.run = Run(self._dialect.reader(task))
-        return entry.run.feed(await self._dialect.read_history(task))
+            entry.run.size_bytes += task.size_bytes
+            return entry.run.feed(task.events, task.updates)
+        entry.run = self._new_run(task)
+        events, entry.run.size_bytes = await self._dialect.read_history(task)
+        return entry.run.feed(events, task.updates)
 
-    async def _respond(self, run: Run, task: WorkflowTask, asked: Sequence[Command]) -> Completed:
-        calls = sum(isinstance(command, commands.CallWaitUntil | commands.CallExecute) for command in asked)
+    async def _make_local_calls(self, run: Run, task: WorkflowTask) -> None:
+        """Make the calls that the run wants made in place, and those that their results lead to."""
+        assert self._work is not None
+        if not run.open_local:
+            return
+        began, began_ms = anyio.current_time(), run.now_ms
+
+        def now_ms() -> int:
+            return began_ms + int((anyio.current_time() - began) * 1000)
+
+        while run.open_local and not run.closed:
+            if not self._stopping.is_set():
+                for call in run.open_local.values():
+                    self._local.start(self._work, task.run_id, call, now_ms)
+            patience = self._options.heartbeat_seconds
+            if not all(isinstance(waiting, LocalResult) for waiting in run.outgoing):
+                patience = min(patience, self._options.impatient_seconds)
+            seconds = began + patience - anyio.current_time()
+            result = await self._local.next_result(task.run_id, run.open_local, max(0.0, seconds))
+            if result is None:
+                return
+            run.take_local(msgspec.structs.replace(result, now_ms=now_ms()))
+
+    async def _respond(self, run: Run, task: WorkflowTask, refusals: Mapping[str, Refusal]) -> Completed:
+        outgoing = list(run.outgoing)
+        calls = sum(
+            isinstance(command, commands.CallWaitUntil | commands.CallExecute) for command in outgoing
+        )
         stopping = self._stopping.is_set()
         eager_calls = 0 if stopping else min(calls, self._activity_slots.value)
         for _ in range(eager_calls):
@@ -233,14 +306,12 @@ class TaskLoop:
         try:
             completed = await self._dialect.complete_workflow_task(
                 task,
-                asked,
-                query_replies={
-                    id_: queries.answer(run.state, call) for id_, call in task.attached_queries.items()
-                },
-                keep_sticky=bool(self._options.max_cached_workflows)
-                and not stopping
-                and not run.state.closed,
+                outgoing,
+                refusals=refusals,
+                query_replies={id_: _reply(run, call) for id_, call in task.attached_queries.items()},
+                keep_sticky=bool(self._options.max_cached_workflows) and not stopping and not run.closed,
                 want_next=not stopping,
+                force_next=bool(run.open_local) and not run.closed,
                 eager_calls=eager_calls,
             )
             granted = len(completed.activity_tasks)
@@ -273,13 +344,21 @@ class TaskLoop:
             if not _continues(run, task):
                 # Not cached: it may hold events that the run's next task brings again.
                 run = Run(self._dialect.reader(task))
-                run.feed(await self._dialect.read_history(task))
+                events, _ = await self._dialect.read_history(task)
+                run.feed(events)
                 run.take_in_rest()
-            reply = queries.answer(run.state, task.query)
+            reply = _reply(run, task.query)
         except Exception as error:
             _logger.exception("cannot read workflow %s, run %s", task.workflow_id, task.run_id)
             reply = QueryReply(None, f"{type(error).__name__}: {error}")
         await self._dialect.answer_query(task, reply)
+
+
+def _reply(run: Run, call: QueryCall) -> QueryReply:
+    try:
+        return queries.answer(run.state, call)
+    except NotReady as error:
+        return QueryReply(None, str(error))
 
 
 def _continues(run: Run, task: WorkflowTask) -> bool:

@@ -34,17 +34,21 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from iwf_interpreter.contract import WORKFLOW_TYPE, QueryType
+from iwf_interpreter.contract import WORKFLOW_TYPE, QueryType, UpdateType
 from iwf_interpreter.core.attribute_values import engine_value
 from iwf_interpreter.engine import (
     EngineError,
+    ResetPoint,
+    RunEnded,
     SearchPage,
     StartRequest,
+    WaitTimedOut,
     WorkflowAlreadyStarted,
     WorkflowDescription,
+    WorkflowNotFound,
     WorkflowOutcome,
 )
-from iwf_interpreter.temporal import payloads
+from iwf_interpreter.temporal import payloads, resets, updates
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.errors import (
     PASSING,
@@ -122,7 +126,7 @@ class TemporalEngine:
             namespace=self._connection.namespace,
             workflow_execution=_execution(workflow_id, run_id),
             signal_name=name,
-            input=payloads.to_payloads(body),
+            input=None if body is None else payloads.to_payloads(body),
             identity=self._connection.identity,
             request_id=str(uuid4()),
         )
@@ -154,6 +158,49 @@ class TemporalEngine:
             return payloads.decode(response.query_result.payloads[0], answer_type)
         except (IndexError, msgspec.DecodeError) as error:
             raise EngineError(f"the answer to the query {query.value!r} cannot be read: {error}") from error
+
+    async def update(
+        self,
+        workflow_id: str,
+        run_id: str,
+        update: UpdateType,
+        update_id: str,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
+    ) -> T:
+        with anyio.move_on_after(timeout_seconds):
+            run = (await self._describe(workflow_id, run_id)).workflow_execution_info
+            try:
+                return await updates.update(self._connection, run, update, update_id, argument, answer_type)
+            except RunEnded as error:
+                # Whoever did not name a run means the next one too, if there is one.
+                is_current = not run_id and STATUSES.get(run.status) is WorkflowStatus.RUNNING
+                if error.accepted or is_current:
+                    raise
+                raise WorkflowNotFound(str(error)) from error
+        raise WaitTimedOut(f"workflow {workflow_id!r} did not answer an update in time")
+
+    async def reset(
+        self,
+        workflow_id: str,
+        run_id: str,
+        point: ResetPoint,
+        reason: str,
+        *,
+        skip_signal_reapply: bool,
+        skip_update_reapply: bool,
+    ) -> str:
+        if not run_id:
+            run_id = (await self._describe(workflow_id, "")).workflow_execution_info.execution.run_id
+        return await resets.reset(
+            self._connection,
+            _execution(workflow_id, run_id),
+            point,
+            reason,
+            skip_signal_reapply=skip_signal_reapply,
+            skip_update_reapply=skip_update_reapply,
+        )
 
     async def describe(self, workflow_id: str, run_id: str) -> WorkflowDescription:
         info = (await self._describe(workflow_id, run_id)).workflow_execution_info

@@ -2,7 +2,8 @@
 
 Activity ids are the call ids, so that the state execution shows in every tool; summaries say it again for
 the web UI. A payload beyond the server's limit is refused here, because the server would terminate the run
-for it.
+for it. What an update is told travels as a message beside the commands; a command stands for it in their
+order.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.sdk.v1 import UserMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 
-from iwf_interpreter.core import Command, commands
-from iwf_interpreter.core.commands import Call
-from iwf_interpreter.loop.activities import activity_input, activity_type
+from iwf_interpreter.core import commands
+from iwf_interpreter.loop.activities import RegularCall, activity_input, activity_type
+from iwf_interpreter.loop.history import HeldBack, LocalResult, Outgoing
 from iwf_interpreter.temporal import payloads
+from iwf_interpreter.temporal.events import HELD_BACK_MARKER, LOCAL_CALL_MARKER, MARKER_DETAIL
+from iwf_interpreter.temporal.retry_policies import call_retry_policy, workflow_retry_policy
 from iwf_interpreter.temporal.search_attributes import search_attribute_payload
-from iwf_models import RetryPolicy
+from iwf_interpreter.temporal.update_messages import acceptance_id, end_id
 
 MAX_INPUT_BYTES = 2_000_000
 """Largest input of a call. The server's limit, 2 MiB, includes what it adds itself."""
@@ -30,33 +33,51 @@ MAX_INPUT_BYTES = 2_000_000
 FAILURE_SOURCE = "iwf-interpreter"
 
 
-class InputTooLarge(ValueError):
-    """A call's input is over the limit of the server, which would terminate the run."""
+MAX_ANSWER_BYTES = 3_500_000
+"""Longest answer to a task. The server takes no message beyond 4 MiB."""
 
-    def __init__(self, call_id: str, size: int) -> None:
+_SNAPSHOT_PAGE_SECONDS = 10
+
+
+class TooLarge(ValueError):
+    """Something is over the limit of the server, which would terminate the run."""
+
+    def __init__(self, what: str, size: int) -> None:
         super().__init__(
-            f"input of call {call_id!r} has {size} bytes, the limit is {MAX_INPUT_BYTES}: load fewer data "
-            "attributes in this state, or make them smaller"
+            f"{what} has {size} bytes, the limit is {MAX_INPUT_BYTES}: load fewer data attributes in this "
+            "state, or make them smaller"
         )
 
 
-def translate(asked: Sequence[Command], *, task_queue: str, eager_calls: int) -> list[TemporalCommand]:
+def translate(outgoing: Sequence[Outgoing], *, task_queue: str, eager_calls: int) -> list[TemporalCommand]:
     """Translate the commands of one task, in order.
 
     Args:
-        asked: What the core asks for.
+        outgoing: What the run asks for, and what it has done in place.
         task_queue: Queue of the activities.
         eager_calls: How many of the calls the server may hand back at once.
 
     Raises:
-        InputTooLarge: The input of a call is over the limit.
+        TooLarge: The input of a call is over the limit.
     """
     translated: list[TemporalCommand] = []
-    for command in asked:
+    for command in outgoing:
         match command:
             case commands.CallWaitUntil() | commands.CallExecute():
-                translated.append(_call(command, task_queue, eager=eager_calls > 0))
+                translated.append(_state_call(command, task_queue, eager=eager_calls > 0))
                 eager_calls -= 1
+            case commands.LoadSnapshotPage():
+                translated.append(_load_snapshot_page(command, task_queue))
+            case commands.CallRpc():
+                raise AssertionError("an RPC is called in place")
+            case LocalResult():
+                translated.append(_local_result(command))
+            case HeldBack():
+                translated.append(held_back())
+            case commands.AcceptUpdate():
+                translated.append(_message(acceptance_id(command.update_id)))
+            case commands.AnswerUpdate() | commands.FailUpdate():
+                translated.append(_message(end_id(command.update_id)))
             case commands.StartTimer():
                 translated.append(_start_timer(command))
             case commands.CancelTimer():
@@ -83,7 +104,31 @@ def translate(asked: Sequence[Command], *, task_queue: str, eager_calls: int) ->
                 cancel_run = TemporalCommand(command_type=CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION)
                 cancel_run.cancel_workflow_execution_command_attributes.SetInParent()
                 translated.append(cancel_run)
+            case commands.ContinueAsNew():
+                translated.append(_continue_as_new(command))
     return translated
+
+
+def fitting(translated: Sequence[TemporalCommand]) -> int:
+    """How many of the commands, from the first on, fit into one answer.
+
+    An answer that closes the run is never divided: nothing can follow it.
+    """
+    if not translated or translated[-1].command_type in _CLOSING:
+        return len(translated)
+    size = 0
+    for count, command in enumerate(translated):
+        size += command.ByteSize()
+        if size > MAX_ANSWER_BYTES and count:
+            return count
+    return len(translated)
+
+
+def held_back() -> TemporalCommand:
+    """Tells a replay that the rest of the commands came with the next task's."""
+    marker = TemporalCommand(command_type=CommandType.COMMAND_TYPE_RECORD_MARKER)
+    marker.record_marker_command_attributes.marker_name = HELD_BACK_MARKER
+    return marker
 
 
 def failure(error_type: str, text: str, *details: object) -> Failure:
@@ -97,35 +142,75 @@ def failure(error_type: str, text: str, *details: object) -> Failure:
     )
 
 
-def _call(call: Call, task_queue: str, *, eager: bool) -> TemporalCommand:
+def _call(call: RegularCall, task_queue: str) -> TemporalCommand:
     call_input = activity_input(call)
     if len(call_input) > MAX_INPUT_BYTES:
-        raise InputTooLarge(call.call_id, len(call_input))
-    policy = call.retry_policy
-    scheduled = TemporalCommand(
-        command_type=CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK,
-        user_metadata=_summary(call.request.context.state_execution_id or ""),
-    )
+        raise TooLarge(f"input of call {call.call_id!r}", len(call_input))
+    scheduled = TemporalCommand(command_type=CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK)
     attributes = scheduled.schedule_activity_task_command_attributes
     attributes.activity_id = call.call_id
     attributes.activity_type.CopyFrom(TemporalActivityType(name=activity_type(call)))
     attributes.task_queue.CopyFrom(TaskQueue(name=task_queue))
     attributes.input.payloads.append(payloads.encode_raw(call_input))
+    return scheduled
+
+
+def _load_snapshot_page(call: commands.LoadSnapshotPage, task_queue: str) -> TemporalCommand:
+    scheduled = _call(call, task_queue)
+    attributes = scheduled.schedule_activity_task_command_attributes
+    attributes.start_to_close_timeout.seconds = _SNAPSHOT_PAGE_SECONDS
+    attributes.retry_policy.CopyFrom(
+        TemporalRetryPolicy(initial_interval=Duration(seconds=1), maximum_interval=Duration(seconds=5))
+    )
+    return scheduled
+
+
+def _state_call(call: commands.StateCall, task_queue: str, *, eager: bool) -> TemporalCommand:
+    policy = call.retry_policy
+    scheduled = _call(call, task_queue)
+    scheduled.user_metadata.CopyFrom(_summary(call.request.context.state_execution_id or ""))
+    attributes = scheduled.schedule_activity_task_command_attributes
     attributes.start_to_close_timeout.seconds = call.timeout_seconds
     if policy.maximum_attempts_duration_seconds:
         attributes.schedule_to_close_timeout.seconds = policy.maximum_attempts_duration_seconds
-    attributes.retry_policy.CopyFrom(_retry_policy(policy))
+    attributes.retry_policy.CopyFrom(call_retry_policy(policy))
     attributes.request_eager_execution = eager
     return scheduled
 
 
-def _retry_policy(policy: RetryPolicy) -> TemporalRetryPolicy:
-    return TemporalRetryPolicy(
-        initial_interval=Duration(seconds=policy.initial_interval_seconds or 0),
-        backoff_coefficient=policy.backoff_coefficient or 0.0,
-        maximum_interval=Duration(seconds=policy.maximum_interval_seconds or 0),
-        maximum_attempts=policy.maximum_attempts or 0,
+def _local_result(result: LocalResult) -> TemporalCommand:
+    detail = payloads.to_payloads(result)
+    size = len(detail.payloads[0].data)
+    if size > MAX_INPUT_BYTES:
+        raise TooLarge(f"result of call {result.call_id!r}", size)
+    marker = TemporalCommand(
+        command_type=CommandType.COMMAND_TYPE_RECORD_MARKER, user_metadata=_summary(result.call_id)
     )
+    attributes = marker.record_marker_command_attributes
+    attributes.marker_name = LOCAL_CALL_MARKER
+    attributes.details[MARKER_DETAIL].CopyFrom(detail)
+    return marker
+
+
+def _message(message_id: str) -> TemporalCommand:
+    command = TemporalCommand(command_type=CommandType.COMMAND_TYPE_PROTOCOL_MESSAGE)
+    command.protocol_message_command_attributes.message_id = message_id
+    return command
+
+
+def _continue_as_new(command: commands.ContinueAsNew) -> TemporalCommand:
+    again = TemporalCommand(command_type=CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION)
+    attributes = again.continue_as_new_workflow_execution_command_attributes
+    attributes.input.CopyFrom(payloads.to_payloads(command.input))
+    # None of these goes over to the new run by itself.
+    for key, value in command.search_attributes.items():
+        attributes.search_attributes.indexed_fields[key].CopyFrom(search_attribute_payload(value))
+    for key, item in command.memo.items():
+        attributes.memo.fields[key].CopyFrom(payloads.encode(item))
+    if command.input.retry_policy is not None:
+        attributes.retry_policy.CopyFrom(workflow_retry_policy(command.input.retry_policy))
+    attributes.cron_schedule = command.input.cron_schedule or ""
+    return again
 
 
 def _start_timer(command: commands.StartTimer) -> TemporalCommand:
@@ -157,3 +242,13 @@ def _fail(command: commands.FailRun) -> TemporalCommand:
 
 def _summary(text: str) -> UserMetadata:
     return UserMetadata(summary=payloads.encode(text))
+
+
+_CLOSING = frozenset(
+    {
+        CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_FAIL_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_CANCEL_WORKFLOW_EXECUTION,
+        CommandType.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION,
+    }
+)

@@ -15,12 +15,14 @@ import msgspec
 from temporalio.api.common.v1 import Payloads, WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueKind, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.query.v1 import WorkflowQuery
 from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import StickyExecutionAttributes, TaskQueue
 from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryRequest,
     PollActivityTaskQueueRequest,
     PollWorkflowTaskQueueRequest,
+    QueryWorkflowRequest,
     RespondActivityTaskCompletedRequest,
     RespondActivityTaskFailedRequest,
     RespondQueryTaskCompletedRequest,
@@ -30,7 +32,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from iwf_interpreter.core import Command
+from iwf_interpreter.contract import QueryType, SnapshotPage, SnapshotPageQuery
 from iwf_interpreter.loop.dialect import (
     ActivityTask,
     Completed,
@@ -38,16 +40,15 @@ from iwf_interpreter.loop.dialect import (
     TaskRefused,
     WorkflowTask,
 )
-from iwf_interpreter.loop.runs import Nondeterminism
-from iwf_interpreter.temporal import commands, payloads
+from iwf_interpreter.loop.history import Outgoing
+from iwf_interpreter.loop.runs import Nondeterminism, Refusal
+from iwf_interpreter.temporal import commands, payloads, update_messages
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.events import EventReader
 from iwf_interpreter.temporal.tasks import (
     activity_task,
     history_events,
     query_result,
-    rejection,
-    update_messages,
     workflow_task,
 )
 
@@ -123,19 +124,24 @@ class TemporalDialect:
     def reader(self, task: WorkflowTask) -> EventReader:
         return EventReader(task.workflow_id, task.run_id)
 
-    async def read_history(self, task: WorkflowTask) -> Sequence[HistoryEvent]:
+    async def read_history(self, task: WorkflowTask) -> tuple[Sequence[HistoryEvent], int]:
         own = history_events(task)
         if task.first_event_id == 1:
-            return [*own, *await self._history_pages(task, task.more_events)] if task.more_events else own
-        stored = await self._history_pages(task, b"")
+            if not task.more_events:
+                return own, task.size_bytes
+            more, more_bytes = await self._history_pages(task, task.more_events)
+            return [*own, *more], task.size_bytes + more_bytes
+        stored, stored_bytes = await self._history_pages(task, b"")
         if task.query is not None and not own:
-            return stored
+            return stored, stored_bytes
         # Ids of a task that is not completed yet are provisional: the task's own events count, not what
         # the server has stored under their ids.
-        return [*(event for event in stored if event.event_id <= task.previous_started_event_id), *own]
+        before = [event for event in stored if event.event_id <= task.previous_started_event_id]
+        return [*before, *own], stored_bytes + task.size_bytes
 
-    async def _history_pages(self, task: WorkflowTask, page_token: bytes) -> list[HistoryEvent]:
+    async def _history_pages(self, task: WorkflowTask, page_token: bytes) -> tuple[list[HistoryEvent], int]:
         events: list[HistoryEvent] = []
+        size_bytes = 0
         while True:
             page = await self._service.get_workflow_execution_history(
                 GetWorkflowExecutionHistoryRequest(
@@ -148,29 +154,37 @@ class TemporalDialect:
                 timeout=_RESPOND_TIMEOUT,
             )
             events += page.history.events
+            size_bytes += page.history.ByteSize()
             page_token = page.next_page_token
             if not page_token:
-                return events
+                return events, size_bytes
 
     async def complete_workflow_task(
         self,
         task: WorkflowTask,
-        asked: Sequence[Command],
+        outgoing: Sequence[Outgoing],
         *,
+        refusals: Mapping[str, Refusal],
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
         want_next: bool,
+        force_next: bool,
         eager_calls: int,
     ) -> Completed:
+        translated = commands.translate(outgoing, task_queue=self._task_queue, eager_calls=eager_calls)
+        sent = commands.fitting(translated)
+        if sent < len(translated):
+            translated = [*translated[:sent], commands.held_back()]
         request = RespondWorkflowTaskCompletedRequest(
             namespace=self._namespace,
             task_token=task.token,
             identity=self._identity,
-            commands=commands.translate(asked, task_queue=self._task_queue, eager_calls=eager_calls),
+            commands=translated,
             sticky_attributes=self._sticky_attributes if keep_sticky else None,
             return_new_workflow_task=want_next,
+            force_create_new_workflow_task=force_next or sent < len(outgoing),
             query_results={id_: query_result(reply) for id_, reply in query_replies.items()},
-            messages=[rejection(update) for update in update_messages(task)],
+            messages=update_messages.answers(task.updates, refusals, outgoing[:sent]),
             sdk_metadata=WorkflowTaskCompletedMetadata(sdk_name="iwf-python"),
             capabilities=RespondWorkflowTaskCompletedRequest.Capabilities(
                 discard_speculative_workflow_task_with_events=True
@@ -184,6 +198,7 @@ class TemporalDialect:
             next_task=workflow_task(response.workflow_task) if response.HasField("workflow_task") else None,
             activity_tasks=[activity_task(activity) for activity in response.activity_tasks],
             restore_started_event_id=response.reset_history_event_id,
+            sent=sent,
         )
 
     async def fail_workflow_task(self, task: WorkflowTask, error: Exception) -> None:
@@ -215,6 +230,21 @@ class TemporalDialect:
             ),
             timeout=_RESPOND_TIMEOUT,
         )
+
+    async def read_snapshot_page(
+        self, workflow_id: str, run_id: str, query: SnapshotPageQuery, *, timeout_seconds: float
+    ) -> SnapshotPage:
+        response = await self._service.query_workflow(
+            QueryWorkflowRequest(
+                namespace=self._namespace,
+                execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+                query=WorkflowQuery(
+                    query_type=QueryType.SNAPSHOT_PAGE, query_args=payloads.to_payloads(query)
+                ),
+            ),
+            timeout=timedelta(seconds=timeout_seconds),
+        )
+        return payloads.decode(response.query_result.payloads[0], SnapshotPage)
 
     async def release_sticky_queue(self) -> None:
         try:

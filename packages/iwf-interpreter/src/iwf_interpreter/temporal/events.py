@@ -3,45 +3,53 @@
 An event that means nothing to a run gives nothing. A batch ends at a started task that was completed, and
 at the last event of the task in hand; the events before a task that failed or timed out belong to the
 next batch. Time is that of the started event: it is the same live and in a replay.
+
+An update that a task has taken on is recorded behind that task, among its commands. It is a fact of the
+batch that the task ended, so it is looked up ahead.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import cast
 
+import msgspec
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import ContinueAsNewInitiator, EventType, RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 
-from iwf_interpreter.contract import (
-    SYSTEM_PREFIX,
-    ActivityType,
-    FailSignal,
-    InterpreterInput,
-    RpcSignal,
-    SystemSignal,
-)
+from iwf_interpreter.contract import ActivityType, InterpreterInput, SnapshotPage
+from iwf_interpreter.core import calls, continuing
 from iwf_interpreter.core import events as facts
-from iwf_interpreter.core.calls import EXECUTE_PREFIX, WAIT_UNTIL_PREFIX
-from iwf_interpreter.loop.history import Border, Echo, Fact, Item
+from iwf_interpreter.core.calls import EXECUTE_PREFIX
+from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult
 from iwf_interpreter.temporal import payloads
+from iwf_interpreter.temporal.messages import signal_event, update_event
 from iwf_models import (
-    EncodedObject,
     WorkflowErrorType,
     WorkflowStateDecideResponse,
     WorkflowStateStartResponse,
 )
 
+LOCAL_CALL_MARKER = "iwf-local-call"
+HELD_BACK_MARKER = "iwf-held-back"
+MARKER_DETAIL = "call"
+"""Key of the `LocalResult` among the details of a marker."""
+
 _ECHOES = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: Echo("close", "completed"),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: Echo("close", "failed"),
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: Echo("close", "canceled"),
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: Echo("close", "continued as new"),
 }
 _ERROR_TYPES = frozenset(WorkflowErrorType)
 
 
 class UnknownEvent(Exception):
     """An event that this build does not know and that must not be ignored."""
+
+
+class UnreadableState(Exception):
+    """The state that a run was to take over from the one before could not be read, and is not tried again."""
 
 
 class EventReader:
@@ -56,10 +64,9 @@ class EventReader:
     def read(self, events: Iterable[object]) -> Iterator[Item]:
         """Translate the next events of the run, up to the last one of the task in hand."""
         history = cast("list[HistoryEvent]", list(events))
-        for event, following in zip(history, [*history[1:], None], strict=True):
+        for index, event in enumerate(history):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-                if following is None or following.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-                    yield Border(event.event_time.ToMilliseconds())
+                yield from _task_started(history, index)
             else:
                 item = self._item(event)
                 if item is not None:
@@ -84,8 +91,16 @@ class EventReader:
                 )
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
                 signaled = event.workflow_execution_signaled_event_attributes
-                fact = _signaled(signaled.signal_name, signaled.input)
+                fact = signal_event(signaled.signal_name, signaled.input)
                 return None if fact is None else Fact(fact)
+            case EventType.EVENT_TYPE_MARKER_RECORDED:
+                return _marker(event)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+                accepted = event.workflow_execution_update_accepted_event_attributes
+                return Echo("update accept", accepted.protocol_instance_id)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED:
+                ended = event.workflow_execution_update_completed_event_attributes
+                return Echo("update end", ended.meta.update_id)
             case EventType.EVENT_TYPE_TIMER_STARTED:
                 return Echo("timer start", event.timer_started_event_attributes.timer_id)
             case EventType.EVENT_TYPE_TIMER_CANCELED:
@@ -113,12 +128,18 @@ class EventReader:
         started = event.workflow_execution_started_event_attributes
         # Each run of a cron schedule is a workflow of its own, though the engine chains them.
         recurs = started.initiator == ContinueAsNewInitiator.CONTINUE_AS_NEW_INITIATOR_CRON_SCHEDULE
+        start = payloads.decode(started.input.payloads[0], InterpreterInput)
+        has_deadline = started.HasField("workflow_execution_expiration_time")
         return facts.Started(
             workflow_id=self._workflow_id,
             run_id=self._run_id,
             first_run_id=self._run_id if recurs else started.first_execution_run_id,
-            started_at=event.event_time.seconds,
-            input=payloads.decode(started.input.payloads[0], InterpreterInput),
+            started_at_ms=event.event_time.ToMilliseconds(),
+            deadline_ms=(
+                started.workflow_execution_expiration_time.ToMilliseconds() or None if has_deadline else None
+            ),
+            # It begins anew, also after a run that had continued as new.
+            input=msgspec.structs.replace(start, continued=None) if recurs else start,
         )
 
     def _call_failed(self, scheduled_event_id: int, failure: Failure) -> Item:
@@ -138,25 +159,62 @@ class EventReader:
         return Fact(_call_failed(call_id, error_type, text))
 
 
+def _task_started(history: Sequence[HistoryEvent], index: int) -> Iterator[Item]:
+    event = history[index]
+    in_hand = index + 1 == len(history)
+    if not (in_hand or history[index + 1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED):
+        return
+    if event.workflow_task_started_event_attributes.suggest_continue_as_new:
+        yield Fact(facts.ContinueAsNewSuggested())
+    for accepted in updates_taken_on(history, index + 1):
+        yield Fact(accepted)
+    yield Border(event.event_time.ToMilliseconds(), in_hand)
+
+
+def updates_taken_on(
+    history: Sequence[HistoryEvent], begin: int
+) -> Iterator[facts.LockedRpcRequested | facts.StateWaitRequested]:
+    """The updates that a task has accepted, from the events behind its start."""
+    for index in range(begin, len(history)):
+        event = history[index]
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+            return
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
+            accepted = event.workflow_execution_update_accepted_event_attributes
+            yield update_event(accepted.protocol_instance_id, accepted.accepted_request.input)
+
+
+def _marker(event: HistoryEvent) -> Item | None:
+    marker = event.marker_recorded_event_attributes
+    if marker.marker_name == HELD_BACK_MARKER:
+        return HeldBack()
+    if marker.marker_name == LOCAL_CALL_MARKER:
+        return payloads.decode(marker.details[MARKER_DETAIL].payloads[0], LocalResult)
+    raise UnknownEvent(f"event {event.event_id} is a marker of the unknown kind {marker.marker_name!r}")
+
+
 def _answered(call_id: str, result: Payloads) -> facts.Event:
     payload = result.payloads[0]
+    if continuing.is_page_call(call_id):
+        return facts.SnapshotPageLoaded(
+            page_number=continuing.page_number(call_id), page=payloads.decode(payload, SnapshotPage)
+        )
     if call_id.startswith(EXECUTE_PREFIX):
         return facts.ExecuteAnswered(
-            execution_id=_execution_id(call_id),
+            execution_id=calls.execution_id(call_id),
             answer=payloads.decode(payload, WorkflowStateDecideResponse),
         )
     return facts.WaitUntilAnswered(
-        execution_id=_execution_id(call_id), answer=payloads.decode(payload, WorkflowStateStartResponse)
+        execution_id=calls.execution_id(call_id),
+        answer=payloads.decode(payload, WorkflowStateStartResponse),
     )
 
 
 def _call_failed(call_id: str, error_type: str, text: str) -> facts.Event:
+    if continuing.is_page_call(call_id):
+        raise UnreadableState(f"the state of the run before cannot be read: {text}")
     kind = facts.ExecuteFailed if call_id.startswith(EXECUTE_PREFIX) else facts.WaitUntilFailed
-    return kind(execution_id=_execution_id(call_id), error_type=error_type, text=text)
-
-
-def _execution_id(call_id: str) -> str:
-    return call_id.removeprefix(EXECUTE_PREFIX).removeprefix(WAIT_UNTIL_PREFIX)
+    return kind(execution_id=calls.execution_id(call_id), error_type=error_type, text=text)
 
 
 def _failure_text(failure: Failure) -> tuple[str, str]:
@@ -183,26 +241,6 @@ def _timeout_text(
     )
 
 
-def _signaled(name: str, arguments: Payloads) -> facts.Event | None:
-    payload = arguments.payloads[0] if arguments.payloads else None
-    if not name.startswith(SYSTEM_PREFIX):
-        value = EncodedObject() if payload is None else payloads.decode_or(payload, EncodedObject, None)
-        if value is None:
-            # A message that was sent by hand is kept, whatever it is.
-            assert payload is not None
-            value = EncodedObject(encoding="raw", data=payload.data.decode(errors="replace"))
-        return facts.SignalReceived(channel_name=name, value=value)
-    match name:
-        case SystemSignal.EXECUTE_RPC:
-            changes = None if payload is None else payloads.decode_or(payload, RpcSignal, None)
-            return None if changes is None else facts.RpcWritten(changes=changes)
-        case SystemSignal.FAIL_WORKFLOW:
-            stop = FailSignal() if payload is None else payloads.decode_or(payload, FailSignal, FailSignal())
-            return facts.FailRequested(reason=stop.reason)
-        case _:
-            return None
-
-
 def _keys(fields: Iterable[str]) -> str:
     return ",".join(sorted(fields))
 
@@ -223,6 +261,7 @@ _MEANINGLESS = frozenset(
         EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
+        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,

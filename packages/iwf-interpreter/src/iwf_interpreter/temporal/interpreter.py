@@ -6,8 +6,9 @@ from anyio.abc import TaskStatus
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueResponse
 
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
-from iwf_interpreter.loop.activities import Activities
+from iwf_interpreter.loop.attempts import Attempts
 from iwf_interpreter.loop.tasks import LoopOptions, TaskLoop
+from iwf_interpreter.observer import Observer
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.dialect import ProtocolOptions, TemporalDialect
 from iwf_interpreter.temporal.search_attributes import RegisteredSearchAttributes
@@ -30,10 +31,16 @@ class TemporalInterpreter:
     tasks then come back with the start itself.
     """
 
-    def __init__(self, connection: Connection, worker: WorkerClient, options: InterpreterOptions) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        worker: WorkerClient,
+        options: InterpreterOptions,
+        observer: Observer | None = None,
+    ) -> None:
         dialect = TemporalDialect(connection, options.task_queue, options.protocol)
         registered = RegisteredSearchAttributes(connection)
-        self._loop = TaskLoop(dialect, Activities(dialect, worker, registered.types), options.loop)
+        self._loop = TaskLoop(dialect, Attempts(worker, registered.types, observer), options.loop, observer)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run until `stop`, then finish what is in hand; started once it polls."""

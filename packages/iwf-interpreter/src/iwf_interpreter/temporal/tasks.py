@@ -1,25 +1,16 @@
 """Temporal's tasks and answers, to and from the loop's own forms."""
 
-from collections.abc import Sequence
 from typing import cast
 
-from google.protobuf.any_pb2 import Any as AnyMessage
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import QueryResultType
-from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.protocol.v1 import Message
 from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
-from temporalio.api.update.v1 import Rejection, Request
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse
 
 from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, QueryReply, WorkflowTask
 from iwf_interpreter.temporal import payloads
-
-_NO_UPDATES = Failure(
-    message="this interpreter takes no updates",
-    application_failure_info=ApplicationFailureInfo(type="UnknownUpdate", non_retryable=True),
-)
+from iwf_interpreter.temporal.update_messages import update_requests
 
 
 def workflow_task(response: PollWorkflowTaskQueueResponse) -> WorkflowTask:
@@ -37,7 +28,8 @@ def workflow_task(response: PollWorkflowTaskQueueResponse) -> WorkflowTask:
         more_events=response.next_page_token,
         query=_query_call(response.query) if response.HasField("query") else None,
         attached_queries={id_: _query_call(query) for id_, query in response.queries.items()},
-        unanswered_updates=response.messages,
+        updates=update_requests(response.messages),
+        size_bytes=response.history.ByteSize(),
     )
 
 
@@ -60,31 +52,6 @@ def activity_task(response: PollActivityTaskQueueResponse) -> ActivityTask:
 def history_events(task: WorkflowTask) -> list[HistoryEvent]:
     """The events that came with a task."""
     return cast("list[HistoryEvent]", list(task.events))
-
-
-def update_messages(task: WorkflowTask) -> Sequence[Message]:
-    """The update requests that came with a task."""
-    return cast("Sequence[Message]", task.unanswered_updates)
-
-
-def rejection(update: Message) -> Message:
-    """Refuse an update: one that is left unanswered would make its client wait."""
-    request = Request()
-    update.body.Unpack(request)
-    body = AnyMessage()
-    body.Pack(
-        Rejection(
-            rejected_request_message_id=update.id,
-            rejected_request_sequencing_event_id=update.event_id,
-            rejected_request=request,
-            failure=_NO_UPDATES,
-        )
-    )
-    return Message(
-        id=f"{update.protocol_instance_id}/reject",
-        protocol_instance_id=update.protocol_instance_id,
-        body=body,
-    )
 
 
 def query_result(reply: QueryReply) -> WorkflowQueryResult:

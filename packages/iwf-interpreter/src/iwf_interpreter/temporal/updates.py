@@ -90,7 +90,9 @@ async def update(
     try:
         return payloads.decode(outcome.success.payloads[0], answer_type)
     except (IndexError, msgspec.DecodeError) as error:
-        raise EngineError(f"the answer to the update {update_type.value!r} cannot be read: {error}") from error
+        raise EngineError(
+            f"the answer to the update {update_type.value!r} cannot be read: {error}"
+        ) from error
 
 
 async def _wait_for_its_start(run: WorkflowExecutionInfo) -> None:

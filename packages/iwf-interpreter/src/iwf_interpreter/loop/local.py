@@ -1,0 +1,166 @@
+"""Calls that are made in place: inside the task that asks for them, without a word to the engine.
+
+A result counts once the engine has taken the answer that records it. Until then it is kept here, by run and
+call: when an answer is refused because something new has come, the task is worked on again from history, and
+gets the result without another call. Only the end of the process loses it. A call in flight whose task was
+lost is not made a second time either: it is waited for.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from iwf_interpreter.contract import RpcFailure
+from iwf_interpreter.core import CallExecute, CallRpc, CallWaitUntil
+from iwf_interpreter.loop.attempts import Attempt, Attempts
+from iwf_interpreter.loop.history import LocalFailure, LocalResult
+from iwf_interpreter.loop.runs import LocalCall
+from iwf_interpreter.worker_errors import WorkerCallTimedOut, WorkerError
+from iwf_models import WorkflowErrorType
+
+_logger = logging.getLogger(__name__)
+
+MAX_RUNS = 10_000
+"""Runs whose results are kept; the oldest make room, and at worst a call of theirs is made again."""
+
+BODY_LIMIT = 500
+"""Characters of a worker's answer that the record of a failure keeps."""
+
+
+class _RunCalls:
+    """The calls of one run: in flight, or done and not recorded yet."""
+
+    def __init__(self) -> None:
+        self.in_flight: set[str] = set()
+        self.done: dict[str, LocalResult] = {}
+        self.changed = anyio.Event()
+
+
+class LocalCalls:
+    """Makes calls in place, and keeps their results until they are recorded."""
+
+    def __init__(self, attempts: Attempts, max_concurrent: int) -> None:
+        self._attempts = attempts
+        self._slots = anyio.Semaphore(max_concurrent, fast_acquire=True)
+        self._runs: OrderedDict[str, _RunCalls] = OrderedDict()
+
+    def start(self, work: TaskGroup, run_id: str, call: LocalCall, now_ms: Callable[[], int]) -> None:
+        """Make a call, unless it is being made or done already.
+
+        Args:
+            work: Owns the call: it may outlive the task that asked for it.
+            run_id: The run.
+            call: The call.
+            now_ms: The time of the run, in Unix milliseconds.
+        """
+        calls = self._runs.get(run_id)
+        if calls is None:
+            calls = self._runs[run_id] = _RunCalls()
+            while len(self._runs) > MAX_RUNS:
+                self._runs.popitem(last=False)
+        if call.call_id not in calls.in_flight and call.call_id not in calls.done:
+            calls.in_flight.add(call.call_id)
+            work.start_soon(self._make, calls, run_id, call, now_ms)
+
+    async def next_result(self, run_id: str, call_ids: Iterable[str], seconds: float) -> LocalResult | None:
+        """The next of these calls that is done, in the order in which they ended.
+
+        `None` after a while, and at once when none of them is being made.
+        """
+        calls = self._runs.get(run_id)
+        wanted = set(call_ids)
+        if calls is None or not (wanted & calls.in_flight or wanted & calls.done.keys()):
+            return None
+        with anyio.move_on_after(seconds):
+            while True:
+                for call_id, result in calls.done.items():
+                    if call_id in wanted:
+                        return result
+                await calls.changed.wait()
+        return None
+
+    def recorded(self, run_id: str, call_ids: Iterable[str]) -> None:
+        """Forget results that the engine has taken."""
+        calls = self._runs.get(run_id)
+        if calls is None:
+            return
+        for call_id in call_ids:
+            calls.done.pop(call_id, None)
+        if not calls.done and not calls.in_flight:
+            del self._runs[run_id]
+
+    def drop(self, run_id: str) -> None:
+        """Forget everything of a run that has ended."""
+        self._runs.pop(run_id, None)
+
+    async def _make(self, calls: _RunCalls, run_id: str, call: LocalCall, now_ms: Callable[[], int]) -> None:
+        try:
+            async with self._slots:
+                calls.done[call.call_id] = await self._attempt(run_id, call, now_ms() // 1000)
+        except Exception as error:
+            # A bug of ours must not keep the run waiting for ever, nor end the loop.
+            _logger.exception("cannot make call %s of run %s", call.call_id, run_id)
+            calls.done[call.call_id] = _broken(call, f"{type(error).__name__}: {error}", now_ms() // 1000)
+        finally:
+            calls.in_flight.discard(call.call_id)
+            calls.changed.set()
+            calls.changed = anyio.Event()
+
+    async def _attempt(self, run_id: str, call: LocalCall, now: int) -> LocalResult:
+        if isinstance(call, CallRpc):
+            return await self._call_rpc(call)
+        attempt = Attempt(number=1, first_attempt_at=now, timeout_seconds=call.timeout_seconds, run_id=run_id)
+        try:
+            match call:
+                case CallWaitUntil():
+                    return LocalResult(
+                        call_id=call.call_id,
+                        wait_until=await self._attempts.wait_until(call.worker_url, call.request, attempt),
+                    )
+                case CallExecute():
+                    return LocalResult(
+                        call_id=call.call_id,
+                        execute=await self._attempts.execute(call.worker_url, call.request, attempt),
+                    )
+        except WorkerCallTimedOut:
+            return _failed(call.call_id, timeout_text(call), now, timed_out=True)
+        except WorkerError as error:
+            return _failed(call.call_id, error.state_api_text(body_limit=BODY_LIMIT), now)
+
+    async def _call_rpc(self, call: CallRpc) -> LocalResult:
+        try:
+            answer = await self._attempts.rpc(call.worker_url, call.request, call.timeout_seconds)
+        except WorkerError as error:
+            return LocalResult(call_id=call.call_id, rpc_failure=error.rpc_failure())
+        return LocalResult(call_id=call.call_id, rpc=answer)
+
+
+def timeout_text(call: CallWaitUntil | CallExecute) -> str:
+    """The words that SDKs look for in `errorMessage` when an attempt ran out of time."""
+    kind = "StateApiWaitUntil" if isinstance(call, CallWaitUntil) else "StateApiExecute"
+    return (
+        f"activity error (type: {kind}, activityID: {call.call_id}): "
+        "activity StartToClose timeout (type: StartToClose)"
+    )
+
+
+def _broken(call: LocalCall, text: str, started_at: int) -> LocalResult:
+    if isinstance(call, CallRpc):
+        failure = RpcFailure(detail=text, worker_detail="", worker_error_type="", worker_status=0)
+        return LocalResult(call_id=call.call_id, rpc_failure=failure)
+    return _failed(call.call_id, text, started_at)
+
+
+def _failed(call_id: str, text: str, started_at: int, *, timed_out: bool = False) -> LocalResult:
+    return LocalResult(
+        call_id=call_id,
+        failure=LocalFailure(
+            error_type=WorkflowErrorType.STATE_API_FAIL_ERROR_TYPE.value,
+            text=text,
+            timed_out=timed_out,
+            started_at=started_at,
+        ),
+    )
