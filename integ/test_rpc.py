@@ -7,10 +7,10 @@
 
 import pytest
 
+from iwf_models import EncodedObject, KeyValue, WorkflowWorkerRpcResponse
 from iwf_testkit import Answer, dead_end
 from scenario import (
     NOT_EXISTS,
-    UNCATEGORIZED,
     Reply,
     Scenario,
     closed,
@@ -114,13 +114,19 @@ async def test_rpc_on_a_closed_workflow_may_read_but_not_write(scenario: Scenari
     refused(await scenario.post("rpc", {"workflowId": workflow_id, "rpcName": "write"}), NOT_EXISTS)
 
 
-async def test_locking_rpc_is_refused_clearly(scenario: Scenario) -> None:
+async def test_locking_rpc_reads_and_writes_in_one_step(scenario: Scenario) -> None:
     workflow_id = await idle(scenario)
     policy = {"persistenceLoadingType": "LOAD_ALL_WITH_PARTIAL_LOCK", "lockingKeys": ["d"]}
-
-    reply = await scenario.post(
-        "rpc", {"workflowId": workflow_id, "rpcName": "r", "dataAttributesLoadingPolicy": policy}
+    scenario.worker.script(
+        "rpc.r",
+        WorkflowWorkerRpcResponse(
+            output=EncodedObject(data="out"),
+            upsert_data_attributes=[KeyValue(key="d", value=EncodedObject(data="1"))],
+        ),
     )
 
-    refused(reply, UNCATEGORIZED)
-    assert "lock" in reply.body["detail"]
+    answer = await scenario.ok("rpc", workflowId=workflow_id, rpcName="r", dataAttributesLoadingPolicy=policy)
+
+    assert answer == {"output": {"data": "out"}}
+    read = await scenario.ok("dataobjects/get", workflowId=workflow_id)
+    assert read == {"objects": [{"key": "d", "value": {"data": "1"}}]}

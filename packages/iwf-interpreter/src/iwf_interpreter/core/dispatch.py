@@ -53,12 +53,12 @@ class Dispatch:
     def repeat(self, execution_id: str, execution: StateExecution) -> None:
         """Let an execution make the call in flight again; it keeps its locks and its turn."""
         execution.phase = Phase.START if execution.phase is Phase.WAIT_UNTIL else Phase.READY
-        self._state.calls_in_flight -= 1
+        self._landed(execution)
         self._state.calls_to_make.insert(0, execution_id)
 
     def ended(self, execution_id: str, execution: StateExecution) -> None:
         """Note that the call in flight of an execution is over: it gives up its locks."""
-        self._state.calls_in_flight -= 1
+        self._landed(execution)
         self.locks.release(calls.call_id(execution_id, execution.phase))
         execution.earlier = None
 
@@ -75,11 +75,19 @@ class Dispatch:
             if not self.locks.granted(calls.call_id(execution_id, execution.phase)):
                 waiting.append(execution_id)
                 continue
-            made.append(calls.state_call(state, execution_id, execution, now_ms))
+            call = calls.state_call(state, execution_id, execution, now_ms)
+            made.append(call)
             execution.phase = Phase.WAIT_UNTIL if execution.phase is Phase.START else Phase.EXECUTE
+            execution.in_place = call.local
             state.calls_in_flight += 1
+            state.calls_in_place += call.local
         state.calls_to_make = waiting
         return made
+
+    def _landed(self, execution: StateExecution) -> None:
+        self._state.calls_in_flight -= 1
+        self._state.calls_in_place -= execution.in_place
+        execution.in_place = False
 
     def _waiting_calls(self) -> list[tuple[str, StateExecution]]:
         state = self._state

@@ -95,6 +95,13 @@ class Interpreter:
             return [*self._loading.take_calls()] if self._early_end is None else [self._early_end]
         return self._run.settle(now_ms)
 
+    def take_index_changes(self, now_ms: int) -> list[Command]:
+        """What a task that is to be answered while calls are made in place has for the index.
+
+        `settle` leaves it out then, since further results in place change it again.
+        """
+        return [] if self._life is None else self._life.take_index_changes(now_ms)
+
     @property
     def _run(self) -> Life:
         if self._life is None:

@@ -121,6 +121,10 @@ class Life:
             case _:
                 assert_never(event)
 
+    def take_index_changes(self, now_ms: int) -> list[Command]:
+        """What the index is to be told, of batches that left calls in place behind."""
+        return self._index.take(None, now_ms)
+
     def settle(self, now_ms: int) -> list[Command]:
         """End the batch, and return what the engine is to do."""
         state = self.state
@@ -135,11 +139,13 @@ class Life:
             made += self._rpcs.make_calls(now_ms)
             made += self._dispatch.make_calls(now_ms)
         close: Close | None = closing.final_close(state)
-        if close is None and state.draining and state.calls_in_flight == 0:
-            close = continuing.successor(state, now_ms)
         accepted: list[Command] = [AcceptUpdate(update_id=update_id) for update_id in self._accepted]
         self._accepted.clear()
-        index = self._index.take(close, now_ms)
+        # Results in place are batches within one task, which writes to the index once, at its end.
+        rests = close is not None or state.calls_in_place == 0
+        index = self._index.take(close, now_ms) if rests else []
+        if close is None and state.draining and state.calls_in_flight == 0:
+            close = continuing.successor(state, now_ms)
         ended: list[Command] = [*self._rpcs.take_ended(), *self._end_waits(close)]
         if close is None:
             return [*accepted, *index, *self._timers.rearm(now_ms), *made, *ended]

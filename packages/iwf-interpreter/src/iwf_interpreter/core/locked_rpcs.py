@@ -51,6 +51,7 @@ class LockedRpcs:
         state = self._state
         rpc = state.locked_rpcs.pop(event.update_id)
         state.calls_in_flight -= 1
+        state.calls_in_place -= 1
         answer, failure = event.answer, event.failure
         if answer is not None:
             state.operations += 1
@@ -83,6 +84,7 @@ class LockedRpcs:
                 continue
             self._state.locked_rpcs[update_id] = msgspec.structs.replace(rpc, calling=True)
             self._state.calls_in_flight += 1
+            self._state.calls_in_place += 1
             made.append(self._call(update_id, rpc.request, seconds))
         return made
 

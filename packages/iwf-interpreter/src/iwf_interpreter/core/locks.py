@@ -83,6 +83,5 @@ def _conflict(some: Sequence[str], others: Sequence[str]) -> bool:
 def _overlap(one: str, other: str) -> bool:
     if one[0] != other[0]:
         return False
-    if one[1] == other[1] == "=":
-        return one == other
-    return one[2:].startswith(other[2:]) or other[2:].startswith(one[2:])
+    covers_other = one[1] == "*" and other[2:].startswith(one[2:])
+    return one == other or covers_other or (other[1] == "*" and one[2:].startswith(other[2:]))

@@ -94,6 +94,8 @@ class StateExecution(msgspec.Struct, omit_defaults=True, kw_only=True):
     wait_until_failed: bool = False
     earlier: EarlierAttempts | None = None
     """Attempts of the present call that were made in place."""
+    in_place: bool = False
+    """Whether the call in flight is made in place."""
     began_at_ms: int = 0
     """Unix milliseconds at which the present call came up, its wait for locks included."""
 
@@ -182,6 +184,8 @@ class ExecutionState(msgspec.Struct, omit_defaults=True, kw_only=True):
     calls_to_make: list[str] = []
     """Ids of calls that wait for locks, or for the run to go on, in the order in which they came up."""
     calls_in_flight: int = 0
+    calls_in_place: int = 0
+    """How many of them are made in place."""
     stale_skips: list[TimerSkip] = []
     """Oldest first."""
     slow_locally: dict[str, int] = {}

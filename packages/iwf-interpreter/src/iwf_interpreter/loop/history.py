@@ -34,6 +34,10 @@ class Fact(msgspec.Struct, frozen=True):
     event: Event
 
 
+INDEX_ECHOES = ("search attributes", "memo")
+"""Kinds of the echoes that only the end of a task brings."""
+
+
 class Echo(msgspec.Struct, frozen=True):
     """The history confirms a command; `Echo.of` says which one it would be."""
 

@@ -26,7 +26,16 @@ from iwf_interpreter.core import (
     LockedRpcRequested,
     StateWaitRequested,
 )
-from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult, Outgoing
+from iwf_interpreter.loop.history import (
+    INDEX_ECHOES,
+    Border,
+    Echo,
+    Fact,
+    HeldBack,
+    Item,
+    LocalResult,
+    Outgoing,
+)
 from iwf_models import IwfEvent
 
 LocalCall: TypeAlias = CallWaitUntil | CallExecute | CallRpc
@@ -78,6 +87,8 @@ class Run:
         self._batch: list[Event] = []
         self._outgoing: deque[Outgoing] = deque()
         self._holds_back = False
+        self._in_task = False
+        """Whether batches of a task were fed that has not ended."""
         self.open_local: dict[str, LocalCall] = {}
         """Calls to be made in place whose results are not there yet, by id."""
         self.settled = False
@@ -121,6 +132,8 @@ class Run:
         for item in self._reader.read(events):
             match item:
                 case Echo():
+                    if item.kind in INDEX_ECHOES:
+                        self.end_task()
                     self._confirm(item)
                 case LocalResult():
                     self._replay_local(item)
@@ -129,9 +142,11 @@ class Run:
                     if self._outgoing and isinstance(self._outgoing[0], HeldBack):
                         self._outgoing.popleft()
                 case Fact(event):
+                    self.end_task()
                     self._all_confirmed(f"the event {type(event).__name__}")
                     self._batch.append(event)
                 case Border(now_ms, in_hand):
+                    self.end_task()
                     self._all_confirmed("the next task")
                     self._holds_back = False
                     if in_hand:
@@ -145,6 +160,15 @@ class Run:
         """Take in the result of a call that was made in place while the task is in hand."""
         self._outgoing.append(result)
         self._end_local(result)
+
+    def end_task(self) -> None:
+        """Complete `outgoing` for the task that was fed last: it is answered with what there is.
+
+        In a replay the task ends where the history says so.
+        """
+        if self._in_task and self.open_local and not self.closed:
+            self._outgoing.extend(self._interpreter.take_index_changes(self.now_ms))
+        self._in_task = False
 
     def take_in_rest(self) -> None:
         """Apply events behind the last border, for reading only: the run must not be fed any more."""
@@ -190,6 +214,7 @@ class Run:
 
     def _settle(self, now_ms: int) -> None:
         self.settled = True
+        self._in_task = True
         # A task can be a little older than the last result of the one before, which has another clock.
         self.now_ms = now_ms = max(now_ms, self.now_ms)
         for command in self._interpreter.settle(now_ms):

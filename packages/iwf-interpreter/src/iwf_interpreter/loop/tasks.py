@@ -229,6 +229,7 @@ class TaskLoop:
         try:
             refusals = await self._feed(entry, task)
             await self._make_local_calls(entry.run, task)
+            entry.run.end_task()
             completed = await self._respond(entry.run, task, refusals)
         except TaskRefused as refusal:
             _logger.info("answer to a task of workflow %s was refused: %s", task.workflow_id, refusal)

@@ -13,8 +13,7 @@ from uuid import uuid4
 
 import anyio
 import msgspec
-from google.protobuf.duration_pb2 import Duration
-from temporalio.api.common.v1 import RetryPolicy, WorkflowExecution, WorkflowType
+from temporalio.api.common.v1 import WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.errordetails.v1 import WorkflowExecutionAlreadyStartedFailure
 from temporalio.api.query.v1 import WorkflowQuery
@@ -58,8 +57,9 @@ from iwf_interpreter.temporal.errors import (
     waits_for_its_start,
 )
 from iwf_interpreter.temporal.outcomes import STATUSES, read_outcome, wait_for_outcome
+from iwf_interpreter.temporal.retry_policies import workflow_retry_policy
 from iwf_interpreter.temporal.search_attributes import RegisteredSearchAttributes, search_attribute_payload
-from iwf_models import EncodedObject, IDReusePolicy, WorkflowRetryPolicy, WorkflowStatus
+from iwf_models import EncodedObject, IDReusePolicy, WorkflowStatus
 
 T = TypeVar("T")
 
@@ -341,7 +341,7 @@ class TemporalEngine:
         if request.start_delay_seconds:
             start.workflow_start_delay.seconds = request.start_delay_seconds
         if request.retry_policy is not None:
-            start.retry_policy.CopyFrom(_retry_policy(request.retry_policy))
+            start.retry_policy.CopyFrom(workflow_retry_policy(request.retry_policy))
         for key, value in request.memo.items():
             start.memo.fields[key].CopyFrom(payloads.encode(value))
         for attribute in request.search_attributes:
@@ -352,13 +352,3 @@ class TemporalEngine:
 
 def _execution(workflow_id: str, run_id: str) -> WorkflowExecution:
     return WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
-
-
-def _retry_policy(policy: WorkflowRetryPolicy) -> RetryPolicy:
-    initial = policy.initial_interval_seconds or 1
-    return RetryPolicy(
-        initial_interval=Duration(seconds=initial),
-        backoff_coefficient=policy.backoff_coefficient or 2.0,
-        maximum_interval=Duration(seconds=policy.maximum_interval_seconds or max(100, initial)),
-        maximum_attempts=policy.maximum_attempts or 0,
-    )

@@ -36,6 +36,7 @@ from iwf_interpreter.engine import (
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.errors import engine_error
+from iwf_interpreter.temporal.events import LOCAL_CALL_MARKER, MARKER_DETAIL
 
 _CALL_TIMEOUT = timedelta(seconds=10)
 _PAGE_EVENTS = 1000
@@ -158,7 +159,7 @@ def _call_id(event: HistoryEvent) -> str | None:
     if event.event_type != _MARKER_RECORDED:
         return None
     marker = event.marker_recorded_event_attributes
-    parts = marker.details["call"].payloads if marker.marker_name == "iwf-local-call" else ()
+    parts = marker.details[MARKER_DETAIL].payloads if marker.marker_name == LOCAL_CALL_MARKER else ()
     call = payloads.decode_or(parts[0], _LocalCall, None) if parts else None
     return None if call is None else call.call_id
 
