@@ -63,7 +63,7 @@ def successor(state: ExecutionState, now_ms: int) -> ContinueAsNew:
     )
     return ContinueAsNew(
         input=msgspec.structs.replace(beginning, interpreter_version=NEWEST_VERSION, continued=continued),
-        search_attributes=visibility.all_search_attributes(state, now_ms),
+        search_attributes=visibility.all_search_attributes(state),
         memo=visibility.all_memo(state),
         timeout_seconds=seconds_left,
     )

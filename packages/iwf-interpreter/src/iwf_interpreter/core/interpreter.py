@@ -56,10 +56,9 @@ class Interpreter:
 
         Nothing is recorded of an update that is refused, so a replay does not ask.
         """
-        if self._life is None or self._life.state.draining:
+        if self._life is None:
             return UpdateError.ASK_AGAIN
-        is_rpc = isinstance(event, events.LockedRpcRequested)
-        return UpdateError.LOCKED if is_rpc and self._life.must_refuse(event.request) else None
+        return self._life.refusal(event.request) if isinstance(event, events.LockedRpcRequested) else None
 
     def apply(self, event: events.Event, now_ms: int) -> None:
         """Take one event in.

@@ -57,9 +57,11 @@ class Life:
         """Executions whose wait has changed in this batch."""
         self._accepted: list[str] = []
 
-    def must_refuse(self, request: LockedRpcRequest) -> bool:
-        """Whether a locked RPC would have to wait, and too many wait already."""
-        return self._rpcs.must_refuse(request)
+    def refusal(self, request: LockedRpcRequest) -> UpdateError | None:
+        """Why a locked RPC is not taken on, `None` when it is."""
+        if self._takes_no_rpcs():
+            return UpdateError.ASK_AGAIN
+        return UpdateError.LOCKED if self._rpcs.must_refuse(request) else None
 
     def apply(self, event: events.Event, now_ms: int) -> None:
         """Take one event in."""
@@ -131,12 +133,12 @@ class Life:
         self._match(now_ms)
         closing.close_conditionally(state)
         state.draining = state.draining or continuing.is_due(state, now_ms)
-        made: list[Command] = []
-        if state.draining:
-            self._rpcs.end_waiting()
-        else:
+        if not state.draining:
             self._dispatch.start_queued(now_ms)
-            made += self._rpcs.make_calls(now_ms)
+        if self._takes_no_rpcs():
+            self._rpcs.end_waiting()
+        made: list[Command] = [*self._rpcs.make_calls(now_ms)]
+        if not state.draining:
             made += self._dispatch.make_calls(now_ms)
         close: Close | None = closing.final_close(state)
         accepted: list[Command] = [AcceptUpdate(update_id=update_id) for update_id in self._accepted]
@@ -152,6 +154,10 @@ class Life:
         state.closed = True
         self._tell_end(close, now_ms)
         return [*accepted, *index, *ended, close]
+
+    def _takes_no_rpcs(self) -> bool:
+        """Whether locked RPCs would keep the run from continuing as new; calls of states do so anyway."""
+        return self.state.draining and self.state.calls_in_flight == self._rpcs.calls_in_flight()
 
     # Parts of `apply`
 

@@ -34,6 +34,10 @@ class LockedRpcs:
         self._notices = notices
         self._ended: list[AnswerUpdate | FailUpdate] = []
 
+    def calls_in_flight(self) -> int:
+        """How many workers are being called."""
+        return sum(rpc.calling for rpc in self._state.locked_rpcs.values())
+
     def must_refuse(self, request: LockedRpcRequest) -> bool:
         """Whether a request would have to wait, and too many wait already."""
         if not self._locks.would_wait(_wanted(request)):

@@ -194,6 +194,8 @@ class ExecutionState(msgspec.Struct, omit_defaults=True, kw_only=True):
     data_attributes: dict[str, EncodedObject | None] = {}
     search_attributes: dict[str, SearchAttribute] = {}
     """Attributes that came in through iWF, as last supplied; never the server's own."""
+    times_written_at_ms: dict[str, int] = {}
+    """When the search attributes that hold a time were written: the text of one may be relative to it."""
     signal_channels: dict[str, list[EncodedObject]] = {}
     """Unconsumed messages; a channel that empties disappears."""
     internal_channels: dict[str, list[EncodedObject | None]] = {}

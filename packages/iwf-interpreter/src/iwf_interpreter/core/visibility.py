@@ -23,6 +23,7 @@ from iwf_models import (
     ExecutingStateIdMode,
     KeyValue,
     SearchAttribute,
+    SearchAttributeValueType,
     WorkflowConfig,
     compat,
 )
@@ -68,6 +69,8 @@ class IndexChanges:
         for key, before in self._before.items():
             after = state.search_attributes[key]
             if after != before:
+                if after.value_type is SearchAttributeValueType.DATETIME:
+                    state.times_written_at_ms[key] = now_ms
                 _add(values, after, now_ms)
         keeps_ids = isinstance(close, CompleteRun) and state.config.keep_executing_state_ids_on_close
         executing = None if keeps_ids else self._executing_state_ids()
@@ -100,13 +103,13 @@ def executing_state_id_mode(config: WorkflowConfig) -> ExecutingStateIdMode:
     return ExecutingStateIdMode.ENABLED_FOR_STATES_WITH_WAIT_UNTIL
 
 
-def all_search_attributes(state: ExecutionState, now_ms: int) -> dict[str, EngineValue]:
+def all_search_attributes(state: ExecutionState) -> dict[str, EngineValue]:
     """Everything that the index shows of a run, for the one that continues it."""
     values = {WORKFLOW_TYPE_ATTRIBUTE: EngineValue("Keyword", state.workflow_type)}
     if state.executing_state_ids:
         values[EXECUTING_STATE_IDS_ATTRIBUTE] = EngineValue("KeywordList", state.executing_state_ids)
-    for attribute in state.search_attributes.values():
-        _add(values, attribute, now_ms)
+    for key, attribute in state.search_attributes.items():
+        _add(values, attribute, state.times_written_at_ms.get(key, state.started_at * 1000))
     return values
 
 
