@@ -221,16 +221,6 @@ async def test_changes_of_a_closed_workflow_are_reported_as_not_made(
     )
 
 
-@pytest.mark.parametrize("field", ["dataAttributesLoadingPolicy", "searchAttributesLoadingPolicy"])
-@pytest.mark.parametrize("loading", ["LOAD_PARTIAL_WITH_EXCLUSIVE_LOCK", "LOAD_ALL_WITH_PARTIAL_LOCK"])
-async def test_locks_are_refused(engine: ScriptedEngine, post: Post, field: str, loading: str) -> None:
-    response = await post("rpc", {**REQUEST, field: {"persistenceLoadingType": loading}})
-
-    assert (response.status_code, response.json()["subStatus"]) == (400, "UNCATEGORIZED_SUB_STATUS")
-    assert "lock data attributes or search attributes are not supported" in response.json()["detail"]
-    assert engine.calls == []
-
-
 QUICK = QueryRetryPolicy(maximum_attempts=2, initial_interval_seconds=0)
 
 

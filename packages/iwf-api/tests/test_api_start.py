@@ -104,6 +104,8 @@ async def test_every_option_reaches_the_engine(engine: ScriptedEngine, post: Pos
             wait_for_completion_state_execution_ids=["S1-1"],
             init_search_attributes=[color],
             init_data_attributes=[KeyValue(key="a", value=EncodedObject(data="1"))],
+            retry_policy=WorkflowRetryPolicy(maximum_attempts=3),
+            cron_schedule="* * * * *",
         ),
         id_reuse_policy=IDReusePolicy.DISALLOW_REUSE,
         cron_schedule="* * * * *",
@@ -173,6 +175,17 @@ async def test_memo_holds_what_later_calls_read(
     await post("start", with_options(**options))
 
     assert started(engine).memo == {**WORKER_URL_MEMO, **memo}
+
+
+async def test_run_knows_the_id_of_its_request_for_the_runs_that_continue_it(
+    engine: ScriptedEngine, post: Post
+) -> None:
+    await post(
+        "start",
+        with_options(workflowAlreadyStartedOptions={"ignoreAlreadyStartedError": False, "requestId": "r"}),
+    )
+
+    assert started(engine).input.request_id == "r"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,13 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
+from iwf_interpreter.engine import (
+    EngineError,
+    InvalidArgument,
+    NotStartedYet,
+    QueryFailed,
+    WorkflowNotFound,
+)
 from iwf_interpreter.temporal.errors import engine_error, query_error
 from iwf_interpreter.temporal.outcomes import STATUSES
 
@@ -106,7 +112,7 @@ def test_a_failed_call_is_an_engine_error(error: RPCError, expected: EngineError
                 "Workflow task is not scheduled yet.",
                 WorkflowNotReadyFailure(),
             ),
-            InvalidArgument,
+            NotStartedYet,
             id="start-delay",
         ),
         pytest.param(

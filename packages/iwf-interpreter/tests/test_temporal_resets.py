@@ -32,7 +32,7 @@ from iwf_interpreter.engine import (
     ResetToTime,
     WorkflowNotFound,
 )
-from iwf_interpreter.temporal import Connection, TemporalEngine, payloads
+from iwf_interpreter.temporal import Connection, TemporalEngine, payloads, resets
 from iwf_models import EncodedObject, StateMovement, WorkflowConfig, WorkflowStatus
 
 pytestmark = pytest.mark.anyio
@@ -184,6 +184,15 @@ async def test_a_reset_does_the_task_of_its_point_again(run: Run, point: ResetPo
 
     assert redone_task(history) == task
     assert (await run.engine.describe(run.workflow_id, run_id)).status is WorkflowStatus.TERMINATED
+
+
+async def test_a_long_history_is_read_to_the_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resets, "PAGE_EVENTS", 5)
+    await four_tasks(run)
+
+    history = await run.reset(ResetToStateExecution(execution_id="S-2"))
+
+    assert redone_task(history) == 4
 
 
 async def test_calls_in_place_of_the_first_task_are_made_again(run: Run) -> None:

@@ -203,7 +203,7 @@ async def test_an_answer_that_cannot_be_read_is_an_engine_error(
     await engine.start(started(workflow_id))
     await tell(engine, workflow_id, GO)
 
-    with pytest.raises(EngineError, match="WaitForStateCompletion. cannot be read"):
+    with pytest.raises(EngineError, match="'WaitForStateCompletion' cannot be read"):
         await update(engine, workflow_id, "nonsense")
 
 

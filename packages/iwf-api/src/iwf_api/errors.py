@@ -2,14 +2,14 @@
 
     ApiError                        500 UNCATEGORIZED
     ├── InvalidRequest              400 UNCATEGORIZED
-    │   ├── InvalidRequestSchema    400 UNCATEGORIZED
-    │   └── LockingNotSupported     400 UNCATEGORIZED
+    │   └── InvalidRequestSchema    400 UNCATEGORIZED
     ├── WorkflowIdNotSet            400 WORKFLOW_NOT_EXISTS
     │   └── StartWithoutWorkflowId  400 UNCATEGORIZED
     ├── UnknownPath                 404 UNCATEGORIZED
     ├── MethodNotAllowed            405 UNCATEGORIZED
     ├── RequestTooLarge             413 UNCATEGORIZED
     ├── WorkerFailed                420 WORKER_API_ERROR
+    ├── AttributesLocked            450 WORKER_API_ERROR
     └── MemoNotKept                 500 UNCATEGORIZED
 
 Errors of the engine (`iwf_interpreter.engine`) and refused search attributes are answered as they are, by the
@@ -20,6 +20,7 @@ a number that is not registered with it, Java's repeats every 5xx, so what can n
 import msgspec
 
 from iwf_interpreter import engine
+from iwf_interpreter.contract import RpcFailure
 from iwf_interpreter.core.attribute_values import InvalidSearchAttribute
 from iwf_models import ErrorResponse, ErrorSubStatus
 
@@ -40,16 +41,6 @@ class InvalidRequestSchema(InvalidRequest):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"invalid request schema: {reason}")
-
-
-class LockingNotSupported(InvalidRequest):
-    """An RPC asks to lock attributes, which this version cannot do."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "RPCs that lock data attributes or search attributes are not supported by this version yet: "
-            "use a loading policy without locking"
-        )
 
 
 class WorkflowIdNotSet(ApiError):
@@ -85,16 +76,18 @@ class RequestTooLarge(ApiError):
 
 
 class WorkerFailed(ApiError):
-    """The worker failed an RPC, or answered what an RPC must not."""
+    """The worker failed an RPC, or answered what an RPC must not, or not in time."""
 
-    def __init__(
-        self, detail: str, *, worker_detail: str, worker_error_type: str, worker_status: int
-    ) -> None:
-        super().__init__(detail)
-        self.worker_detail = worker_detail
-        self.worker_error_type = worker_error_type
-        self.worker_status = worker_status
-        """HTTP status of the worker's answer, 0 when there was none."""
+    def __init__(self, failure: RpcFailure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class AttributesLocked(ApiError):
+    """An RPC asks for attributes that others hold, and too many wait for them; clients match the text."""
+
+    def __init__(self) -> None:
+        super().__init__("requested data or search attributes are being locked by other operations")
 
 
 class MemoNotKept(ApiError):
@@ -121,20 +114,25 @@ ANSWERS: dict[type[Exception], Answer] = {
     ApiError: _FAILED,
     InvalidRequest: _INVALID,
     InvalidRequestSchema: _INVALID,
-    LockingNotSupported: _INVALID,
     WorkflowIdNotSet: _NO_WORKFLOW,
     StartWithoutWorkflowId: _INVALID,
     UnknownPath: Answer(404),
     MethodNotAllowed: Answer(405),
     RequestTooLarge: Answer(413),
     WorkerFailed: Answer(420, ErrorSubStatus.WORKER_API_ERROR),
+    AttributesLocked: Answer(450, ErrorSubStatus.WORKER_API_ERROR),
     MemoNotKept: _FAILED,
     InvalidSearchAttribute: _INVALID,
     engine.EngineError: _FAILED,
     engine.WorkflowNotFound: _NO_WORKFLOW,
     engine.WorkflowAlreadyStarted: Answer(400, ErrorSubStatus.WORKFLOW_ALREADY_STARTED_SUB_STATUS),
     engine.InvalidArgument: _INVALID,
+    engine.NotStartedYet: _INVALID,
+    engine.NoResetPoint: _INVALID,
     engine.QueryFailed: _FAILED,
+    engine.UpdateRefused: _FAILED,
+    engine.RunEnded: _FAILED,
+    engine.TooManyUpdates: _FAILED,
     engine.WaitTimedOut: Answer(420, ErrorSubStatus.LONG_POLL_TIME_OUT_SUB_STATUS, STILL_RUNNING),
     engine.NotSupported: _INVALID,
 }
@@ -151,8 +149,8 @@ def answer(error: Exception) -> tuple[int, ErrorResponse]:
     if isinstance(error, WorkerFailed):
         body = msgspec.structs.replace(
             body,
-            original_worker_error_detail=error.worker_detail,
-            original_worker_error_type=error.worker_error_type,
-            original_worker_error_status=error.worker_status,
+            original_worker_error_detail=error.failure.worker_detail,
+            original_worker_error_type=error.failure.worker_error_type,
+            original_worker_error_status=error.failure.worker_status,
         )
     return found.status, body

@@ -9,29 +9,40 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from iwf_api.operations import (
+    configuring,
     data_attributes,
+    dumping,
     messages,
     reading,
+    resetting,
     rpc,
     search_attributes,
     searching,
     starting,
+    state_completion,
     stopping,
+    timers,
 )
 from iwf_api.operations.service import Service
 from iwf_models import (
     PublishToInternalChannelRequest,
+    TriggerContinueAsNewRequest,
     WireStruct,
+    WorkflowConfigUpdateRequest,
+    WorkflowDumpRequest,
     WorkflowGetDataObjectsRequest,
     WorkflowGetRequest,
     WorkflowGetSearchAttributesRequest,
+    WorkflowResetRequest,
     WorkflowRpcRequest,
     WorkflowSearchRequest,
     WorkflowSetDataObjectsRequest,
     WorkflowSetSearchAttributesRequest,
     WorkflowSignalRequest,
+    WorkflowSkipTimerRequest,
     WorkflowStartRequest,
     WorkflowStopRequest,
+    WorkflowWaitForStateCompletionRequest,
 )
 
 RequestT = TypeVar("RequestT", bound=WireStruct)
@@ -67,4 +78,17 @@ ROUTES: tuple[ApiRoute[Any], ...] = (
     ApiRoute(_PREFIX + "searchattributes/get", WorkflowGetSearchAttributesRequest, search_attributes.get),
     ApiRoute(_PREFIX + "searchattributes/set", WorkflowSetSearchAttributesRequest, search_attributes.set_),
     ApiRoute(_PREFIX + "search", WorkflowSearchRequest, searching.search),
+    ApiRoute(_PREFIX + "reset", WorkflowResetRequest, resetting.reset),
+    ApiRoute(_PREFIX + "timer/skip", WorkflowSkipTimerRequest, timers.skip),
+    ApiRoute(_PREFIX + "config/update", WorkflowConfigUpdateRequest, configuring.update_config),
+    ApiRoute(
+        _PREFIX + "triggerContinueAsNew", TriggerContinueAsNewRequest, configuring.trigger_continue_as_new
+    ),
+    ApiRoute(
+        _PREFIX + "waitForStateCompletion",
+        WorkflowWaitForStateCompletionRequest,
+        state_completion.wait,
+        is_slow=True,
+    ),
+    ApiRoute(_PREFIX + "internal/dump", WorkflowDumpRequest, dumping.dump),
 )

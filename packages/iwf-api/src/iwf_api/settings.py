@@ -52,6 +52,9 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a workflow gets where its start request overrides nothing."""
     omit_rpc_input_output_in_history: bool = False
     """Leave the debugging copy of an RPC's input and output out of the workflow's history."""
+    locked_rpc_max_waiting: int = 100
+    """How many RPCs may wait, per workflow, for attributes that others have locked; one more is answered 450.
+    0 means that none waits."""
     fail_at_memo_incompatibility: bool = False
     """Answer 500, rather than ask the run, when data attributes are to be read from the memo of a workflow
     that keeps none there. For tests."""
@@ -59,6 +62,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _check_range("max_wait_seconds", self.max_wait_seconds, 1, 3600)
         _check_range("max_request_bytes", self.max_request_bytes, 1, _MAX_INT32)
+        _check_range("locked_rpc_max_waiting", self.locked_rpc_max_waiting, 0, _MAX_INT32)
         config = self.default_workflow_config
         for name, value in (
             ("continue_as_new_threshold", config.continue_as_new_threshold),

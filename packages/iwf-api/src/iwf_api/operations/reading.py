@@ -7,9 +7,10 @@ unknown one.
 
 import msgspec
 
+from iwf_api.operations import completion_ids
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import InterpreterOutput
-from iwf_interpreter.engine import WorkflowOutcome
+from iwf_interpreter.engine import WorkflowNotFound, WorkflowOutcome
 from iwf_models import (
     StateCompletionOutput,
     WorkflowErrorType,
@@ -27,7 +28,10 @@ _text_decoder = msgspec.json.Decoder(str)
 
 async def get(service: Service, request: WorkflowGetRequest) -> WorkflowGetResponse:
     """Tell the status of a run, and how it ended if the request needs results and it has."""
-    found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
+    try:
+        found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
+    except WorkflowNotFound as refusal:
+        return await completion_ids.get(service, refusal, request.workflow_id)
     if found.status in (WorkflowStatus.RUNNING, WorkflowStatus.CONTINUED_AS_NEW) or not request.needs_results:
         return WorkflowGetResponse(workflow_run_id=found.run_id, workflow_status=found.status)
     return response(found.run_id, await service.engine.outcome(request.workflow_id, found.run_id))
@@ -43,7 +47,10 @@ async def get_with_wait(service: Service, request: WorkflowGetRequest) -> Workfl
     """
     # The first look counts too: the client's own timeout has been running since it asked.
     deadline = service.deadline(request.wait_time_seconds)
-    found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
+    try:
+        found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
+    except WorkflowNotFound as refusal:
+        return await completion_ids.get_with_wait(service, refusal, request.workflow_id, deadline)
     outcome = await service.engine.wait(request.workflow_id, found.run_id, service.seconds_until(deadline))
     return response(found.run_id, outcome)
 

@@ -19,6 +19,7 @@ from iwf_models import (
     WorkflowSearchRequest,
     WorkflowSetDataObjectsRequest,
     WorkflowSignalRequest,
+    WorkflowSkipTimerRequest,
     WorkflowStartOptions,
     WorkflowStartRequest,
     codec,
@@ -84,6 +85,8 @@ def _needed(request: WireStruct) -> Iterator[tuple[str, object]]:
                 yield f"messages[{index}].channelName", message.channel_name
         case WorkflowRpcRequest():
             yield "rpcName", request.rpc_name
+        case WorkflowSkipTimerRequest():
+            yield "workflowStateExecutionId", request.workflow_state_execution_id
         case WorkflowSetDataObjectsRequest():
             for index, attribute in enumerate(request.objects or ()):
                 yield f"objects[{index}].key", attribute.key

@@ -1,11 +1,13 @@
 """RPC: read the run, call the worker, write what it answers.
 
-The worker is called from here, once. What it wants to change goes to the run as one signal, so that all of
-it is applied together and before the next query is answered. A worker that changes nothing leaves no trace,
-so such an RPC works on a closed workflow too.
+RPCs that lock attributes are carried out by the run itself (`locked_rpc`). For all others the worker is
+called from here, once. What it wants to change goes to the run as one signal, so that all of it is applied
+together and before the next query is answered. A worker that changes nothing leaves no trace, so such an RPC
+works on a closed workflow too.
 """
 
-from iwf_api.errors import LockingNotSupported, WorkerFailed
+from iwf_api.errors import WorkerFailed
+from iwf_api.operations.locked_rpc import locked_rpc
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import (
     PrepareRpcAnswer,
@@ -39,12 +41,12 @@ async def rpc(service: Service, request: WorkflowRpcRequest) -> WorkflowRpcRespo
     """Carry out an RPC and return the worker's output.
 
     Raises:
-        LockingNotSupported: A loading policy asks for locks.
+        AttributesLocked: Others hold the attributes that this one would lock.
         WorkerFailed: The worker did not answer, or not as it should; nothing was changed.
         WorkflowNotFound: There is no such workflow, or it is closed and the worker wants to change it.
     """
     if _locks(request.data_attributes_loading_policy) or _locks(request.search_attributes_loading_policy):
-        raise LockingNotSupported
+        return await locked_rpc(service, request)
     deadline = service.deadline(request.timeout_seconds)
     run_id = request.workflow_run_id or ""
     prepared = await service.query(
@@ -90,13 +92,7 @@ async def _call_worker(
         registered = await service.engine.search_attribute_types() if writes_search_attributes else None
         check_rpc(answer, registered=registered)
     except WorkerError as error:
-        failure = error.rpc_failure()
-        raise WorkerFailed(
-            failure.detail,
-            worker_detail=failure.worker_detail,
-            worker_error_type=failure.worker_error_type,
-            worker_status=failure.worker_status,
-        ) from error
+        raise WorkerFailed(error.rpc_failure()) from error
     return answer
 
 

@@ -1,7 +1,7 @@
 """What all operations share: the engine, the worker client, the settings, deadlines and queries.
 
-One `Service` per process. It holds no state of its own, so operations may run at the same time without
-knowing of each other.
+One `Service` per process. Its only state is which requests wait for the same state, so operations may run at
+the same time without knowing of each other.
 """
 
 import math
@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
+from iwf_api.operations.shared_waits import SharedWaits
 from iwf_api.settings import ApiSettings
-from iwf_interpreter.contract import QueryType
+from iwf_interpreter.contract import QueryType, StateCompletionAnswer
 from iwf_interpreter.engine import Engine, EngineError, QueryFailed
 from iwf_interpreter.worker_client import WorkerClient
 
@@ -26,6 +27,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     worker: WorkerClient
     settings: ApiSettings
+    state_waits: SharedWaits[StateCompletionAnswer | None] = msgspec.field(
+        default_factory=SharedWaits["StateCompletionAnswer | None"]
+    )
+    """Requests that wait for states; `None` is a workflow that has closed without it."""
     clock: Callable[[], float] = time.time
     """Unix seconds."""
 
@@ -58,6 +63,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         answer_type: type[T],
         *,
         deadline: float,
+        final_failure: str | None = None,
     ) -> T:
         """Ask a run about its state, again if it cannot answer yet.
 
@@ -68,6 +74,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
             argument: The struct that the query takes, or `None`.
             answer_type: The struct that it answers.
             deadline: Time of the event loop's clock at which to give up with the last failure.
+            final_failure: Words of a failure that asking again would not change.
 
         Raises:
             QueryFailed: The run still could not answer.
@@ -83,4 +90,6 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
                     return await self.engine.query(workflow_id, run_id, query, argument, answer_type)
                 except QueryFailed as error:
                     failure = error
+                    if final_failure is not None and final_failure in str(error):
+                        break
         raise failure

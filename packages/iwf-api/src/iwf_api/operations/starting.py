@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from iwf_api.errors import InvalidRequest
+from iwf_api.operations.configuring import check_config, check_not_negative
 from iwf_api.operations.data_attributes import check_keys
 from iwf_api.operations.search_attributes import check_all
 from iwf_api.operations.service import Service
@@ -96,6 +97,9 @@ def _start_request(
             init_data_attributes=options.data_attributes or None,
             use_memo_for_data_attributes=options.use_memo_for_data_attributes or None,
             config=_merged(service.settings.default_workflow_config, options.workflow_config_override),
+            request_id=_request_id(options),
+            retry_policy=options.retry_policy,
+            cron_schedule=options.cron_schedule or None,
             interpreter_version=NEWEST_VERSION,
         ),
         timeout_seconds=request.workflow_timeout_seconds,
@@ -123,9 +127,14 @@ def _memo(
         yield MEMO_USE_MEMO, EncodedObject(data="true")
         for item in options.data_attributes or ():
             yield item.key or "", item.value or EncodedObject()
+    request_id = _request_id(options)
+    if request_id is not None:
+        yield MEMO_REQUEST_ID, EncodedObject(data=request_id)
+
+
+def _request_id(options: WorkflowStartOptions) -> str | None:
     already_started = options.workflow_already_started_options
-    if already_started is not None and already_started.request_id is not None:
-        yield MEMO_REQUEST_ID, EncodedObject(data=already_started.request_id)
+    return None if already_started is None else already_started.request_id
 
 
 def _merged(default: WorkflowConfig, override: WorkflowConfig | None) -> WorkflowConfig:
@@ -141,15 +150,10 @@ def _merged(default: WorkflowConfig, override: WorkflowConfig | None) -> Workflo
 
 
 def _check_numbers(request: WorkflowStartRequest, options: WorkflowStartOptions) -> None:
-    config = options.workflow_config_override
     numbers: dict[str, float | None] = {
         "workflowTimeoutSeconds": request.workflow_timeout_seconds,
         f"{_OPTIONS}.workflowStartDelaySeconds": options.workflow_start_delay_seconds,
     }
-    if config is not None:
-        where = f"{_OPTIONS}.workflowConfigOverride"
-        numbers[f"{where}.continueAsNewThreshold"] = config.continue_as_new_threshold
-        numbers[f"{where}.continueAsNewPageSizeInBytes"] = config.continue_as_new_page_size_in_bytes
     policy = options.retry_policy
     if policy is not None:
         where = f"{_OPTIONS}.retryPolicy"
@@ -157,8 +161,8 @@ def _check_numbers(request: WorkflowStartRequest, options: WorkflowStartOptions)
         numbers[f"{where}.backoffCoefficient"] = policy.backoff_coefficient
         numbers[f"{where}.maximumIntervalSeconds"] = policy.maximum_interval_seconds
         numbers[f"{where}.maximumAttempts"] = policy.maximum_attempts
-    for name, value in numbers.items():
-        if value is not None and value < 0:
-            raise InvalidRequest(f"{name} must not be negative, got {value!r}")
+    check_not_negative(numbers)
+    if options.workflow_config_override is not None:
+        check_config(f"{_OPTIONS}.workflowConfigOverride", options.workflow_config_override)
     if options.cron_schedule and options.workflow_start_delay_seconds:
         raise InvalidRequest(f"{_OPTIONS}: cronSchedule and workflowStartDelaySeconds cannot be combined")

@@ -8,6 +8,15 @@ from iwf_interpreter.temporal.client import EagerStarter, TemporalEngine
 from iwf_interpreter.temporal.connection import Connection, connect, ensure_search_attributes
 from iwf_interpreter.temporal.dialect import ProtocolOptions
 from iwf_interpreter.temporal.interpreter import InterpreterOptions, TemporalInterpreter
+from iwf_interpreter.temporal.replay import (
+    History,
+    ReplayMismatch,
+    UnreadableHistory,
+    check_history,
+    load_history,
+    read_history,
+    replay_history,
+)
 
 __all__ = (
     "connect",
@@ -18,4 +27,11 @@ __all__ = (
     "TemporalInterpreter",
     "InterpreterOptions",
     "ProtocolOptions",
+    "History",
+    "read_history",
+    "load_history",
+    "UnreadableHistory",
+    "replay_history",
+    "check_history",
+    "ReplayMismatch",
 )

@@ -38,8 +38,10 @@ from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.errors import engine_error
 from iwf_interpreter.temporal.events import LOCAL_CALL_MARKER, MARKER_DETAIL
 
+PAGE_EVENTS = 1000
+"""Events that are read at once."""
+
 _CALL_TIMEOUT = timedelta(seconds=10)
-_PAGE_EVENTS = 1000
 
 _STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
 _TASK_SCHEDULED = EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
@@ -93,7 +95,7 @@ async def reset(
 
 async def _history(connection: Connection, execution: WorkflowExecution) -> AsyncIterator[HistoryEvent]:
     request = GetWorkflowExecutionHistoryRequest(
-        namespace=connection.namespace, execution=execution, maximum_page_size=_PAGE_EVENTS
+        namespace=connection.namespace, execution=execution, maximum_page_size=PAGE_EVENTS
     )
     while True:
         page = await connection.service.get_workflow_execution_history(

@@ -126,9 +126,8 @@ class _Wait:
             if outcome is not None and not _left_unanswered(outcome):
                 return outcome
             # An answer without an outcome can come at once, and then comes at once again.
-            if anyio.current_time() - began_at < _LONGEST_PAUSE:
-                await anyio.sleep(pause)
-                pause = min(_LONGEST_PAUSE, 2 * pause)
+            await anyio.sleep_until(began_at + pause)
+            pause = min(_LONGEST_PAUSE, 2 * pause)
 
     async def _send(self) -> Outcome | None:
         response = await self._connection.service.update_workflow_execution(
