@@ -72,7 +72,7 @@ async def test_policy_that_locks_makes_the_run_call_the_worker(
 
 async def test_run_receives_the_request_and_how_long_it_may_take(engine: ScriptedEngine) -> None:
     engine.script("update", DONE)
-    settings = ApiSettings(locked_rpc_max_waiting=7, omit_rpc_input_output_in_history=True)
+    settings = ApiSettings(locked_rpc_max_waiting=7)
     service = Service(engine=engine, worker=WorkerClient(), settings=settings, clock=lambda: 1000.25)
     policy = PersistenceLoadingPolicy(
         persistence_loading_type=PersistenceLoadingType.LOAD_PARTIAL_WITH_EXCLUSIVE_LOCK
@@ -99,7 +99,6 @@ async def test_run_receives_the_request_and_how_long_it_may_take(engine: Scripte
         timeout_seconds=10,
         expires_at_ms=1_010_000,
         max_waiting=7,
-        omit_input_output=True,
     )
     assert timeout == pytest.approx(9.75, abs=0.2)
 

@@ -26,6 +26,7 @@ from iwf_api.operations.service import Service
 from iwf_api.routes import ROUTES, ApiRoute
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.engine import Engine
+from iwf_interpreter.observer import Observer
 from iwf_interpreter.worker_client import WorkerClient
 from iwf_models import HealthInfo, codec
 
@@ -40,13 +41,15 @@ class ClientDisconnected(Exception):
     """The client is gone, so nobody reads an answer."""
 
 
-def create_app(engine: Engine, worker: WorkerClient, settings: ApiSettings) -> Starlette:
+def create_app(
+    engine: Engine, worker: WorkerClient, settings: ApiSettings, observer: Observer | None = None
+) -> Starlette:
     """Make the application that serves the API.
 
     It owns neither the engine nor the worker client: whoever made them closes them, after the application has
     stopped serving.
     """
-    service = Service(engine=engine, worker=worker, settings=settings)
+    service = Service(engine=engine, worker=worker, settings=settings, observer=observer)
     paths: dict[str, Any] = {route.path: ApiEndpoint(route, service) for route in ROUTES}
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in paths.items()]
     routes += [Route("/info/healthcheck", _health_check()), Route("/", _greet)]

@@ -28,6 +28,7 @@ from iwf_api.dev.search_attributes import (
 from iwf_api.exits import ProcessError
 from iwf_api.listener import base_url, listen
 from iwf_api.server import Role, ServerOptions, running
+from iwf_api.settings import ApiSettings
 from iwf_api.stopping import stop_signals
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
 from iwf_interpreter.loop.tasks import LoopOptions
@@ -97,6 +98,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         default=LoopOptions().max_cached_workflows,
         metavar="N",
         help="runs kept in memory between tasks; 0 replays every task",
+    )
+    parser.add_argument(
+        "--locked-rpc-max-waiting",
+        type=_count,
+        default=ApiSettings().locked_rpc_max_waiting,
+        metavar="N",
+        help="RPCs of a workflow that may wait for locked attributes; 0: answer 450 at once",
     )
 
 
@@ -177,6 +185,7 @@ def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
             search_attributes=attributes,
             address=options.address,
             interpreter=_interpreter_options(options),
+            api=_api_settings(options),
             json_output=options.output == "json",
         ),
     )
@@ -192,6 +201,7 @@ def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             interpreter=msgspec.structs.replace(
                 _interpreter_options(options), protocol=ProtocolOptions(poll_seconds=options.poll_seconds)
             ),
+            api=_api_settings(options),
             connect_within_seconds=options.connect_timeout,
         ),
         options.bind,
@@ -231,6 +241,10 @@ def _interpreter_options(options: argparse.Namespace) -> InterpreterOptions:
     return InterpreterOptions(
         task_queue=options.task_queue, loop=LoopOptions(max_cached_workflows=options.max_cached_workflows)
     )
+
+
+def _api_settings(options: argparse.Namespace) -> ApiSettings:
+    return ApiSettings(locked_rpc_max_waiting=options.locked_rpc_max_waiting)
 
 
 def _port(text: str) -> int:

@@ -22,6 +22,7 @@ from iwf_api.listener import is_loopback, serving
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import EXECUTING_STATE_IDS_ATTRIBUTE, WORKFLOW_TYPE_ATTRIBUTE
 from iwf_interpreter.engine import EngineError
+from iwf_interpreter.observer import Observer
 from iwf_interpreter.temporal import (
     Connection,
     InterpreterOptions,
@@ -67,12 +68,15 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @asynccontextmanager
-async def running(options: ServerOptions, listening: socket.socket | None) -> AsyncGenerator[None]:
+async def running(
+    options: ServerOptions, listening: socket.socket | None, observer: Observer | None = None
+) -> AsyncGenerator[None]:
     """Run the server for as long as the context is open.
 
     Args:
         options: What to run.
         listening: The API's socket; needed unless the role is `INTERPRETER`.
+        observer: Is told what happens to workflows.
 
     Raises:
         BackendUnreachable: Temporal does not answer.
@@ -84,7 +88,7 @@ async def running(options: ServerOptions, listening: socket.socket | None) -> As
         worker = await stack.enter_async_context(WorkerClient(options_from_environment(os.environ)))
         interpreter: TemporalInterpreter | None = None
         if options.role is not Role.API:
-            interpreter = TemporalInterpreter(connection, worker, options.interpreter)
+            interpreter = TemporalInterpreter(connection, worker, options.interpreter, observer)
             await stack.enter_async_context(_interpreting(interpreter))
         if options.role is not Role.INTERPRETER:
             assert listening is not None
@@ -93,7 +97,7 @@ async def running(options: ServerOptions, listening: socket.socket | None) -> As
                     "the API can be reached from other machines, and lets everybody do everything"
                 )
             engine = TemporalEngine(connection, task_queue=options.interpreter.task_queue, eager=interpreter)
-            app = LongPollDrain(create_app(engine, worker, options.api))
+            app = LongPollDrain(create_app(engine, worker, options.api, observer))
             await stack.enter_async_context(serving(app, listening, drain_seconds=options.drain_seconds))
             stack.callback(app.drain)
         yield

@@ -191,7 +191,6 @@ class LockedRpcRequest(WireStruct, frozen=True, kw_only=True):
     """Unix milliseconds after which nobody waits for the answer: the worker is not called then."""
     max_waiting: int = 0
     """How many locked RPCs may wait for their locks; one more is refused. 0 means that none waits."""
-    omit_input_output: bool | None = None
 
 
 class RpcFailure(WireStruct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from iwf_api.dev.search_attributes import IWF_SEARCH_ATTRIBUTES
 from iwf_api.dev.temporal_server import TemporalDevServer, TemporalServerOptions
 from iwf_api.listener import CannotListen, base_url, listen
 from iwf_api.server import ServerOptions, running
+from iwf_api.settings import ApiSettings
 from iwf_api.stopping import StopSignal, stop_signals
 from iwf_interpreter.temporal import InterpreterOptions, ProtocolOptions
 
@@ -38,6 +39,7 @@ class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
     search_attributes: Mapping[str, str]
     address: str | None
     interpreter: InterpreterOptions
+    api: ApiSettings
     json_output: bool
 
 
@@ -130,6 +132,7 @@ def _server_options(options: DevOptions, address: str) -> ServerOptions:
         interpreter=msgspec.structs.replace(
             options.interpreter, loop=loop, protocol=ProtocolOptions(poll_seconds=_POLL_SECONDS)
         ),
+        api=options.api,
         search_attributes={**IWF_SEARCH_ATTRIBUTES, **options.search_attributes},
         drain_seconds=_DRAIN_SECONDS,
     )

@@ -38,7 +38,6 @@ async def locked_rpc(service: Service, request: WorkflowRpcRequest) -> WorkflowR
         timeout_seconds=math.ceil(seconds),
         expires_at_ms=round((service.clock() + seconds) * 1000),
         max_waiting=service.settings.locked_rpc_max_waiting,
-        omit_input_output=service.settings.omit_rpc_input_output_in_history or None,
     )
     answer = await _answer(service, request, argument, deadline)
     if answer is None:

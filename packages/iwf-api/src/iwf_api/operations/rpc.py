@@ -13,16 +13,22 @@ from iwf_interpreter.contract import (
     PrepareRpcAnswer,
     PrepareRpcQuery,
     QueryType,
+    RpcFailure,
     RpcSignal,
     SystemSignal,
 )
+from iwf_interpreter.observer import tell
 from iwf_interpreter.worker_answers import check_rpc
 from iwf_interpreter.worker_errors import WorkerError
 from iwf_models import (
     ChannelInfo,
     Context,
+    EventType,
+    IwfEvent,
+    IwfEventError,
     PersistenceLoadingPolicy,
     PersistenceLoadingType,
+    WorkflowErrorType,
     WorkflowRpcRequest,
     WorkflowRpcResponse,
     WorkflowWorkerRpcRequest,
@@ -84,6 +90,8 @@ async def _call_worker(
         signal_channel_infos=_channel_infos(prepared.signal_channel_info),
         internal_channel_infos=_channel_infos(prepared.internal_channel_info),
     )
+    began_at = service.clock()
+    failure: RpcFailure | None = None
     try:
         answer = await service.worker.rpc(
             prepared.iwf_worker_url, worker_request, timeout_seconds=service.seconds_until(deadline)
@@ -92,8 +100,27 @@ async def _call_worker(
         registered = await service.engine.search_attribute_types() if writes_search_attributes else None
         check_rpc(answer, registered=registered)
     except WorkerError as error:
-        raise WorkerFailed(error.rpc_failure()) from error
+        failure = error.rpc_failure()
+        raise WorkerFailed(failure) from error
+    finally:
+        tell(service.observer, [_event(service, worker_request, began_at, failure)])
     return answer
+
+
+def _event(
+    service: Service, request: WorkflowWorkerRpcRequest, began_at: float, failure: RpcFailure | None
+) -> IwfEvent:
+    return IwfEvent(
+        event_type=EventType.RPC_EXECUTION_EVENT,
+        workflow_type=request.workflow_type,
+        workflow_id=request.context.workflow_id,
+        workflow_run_id=request.context.workflow_run_id,
+        rpc_name=request.rpc_name,
+        start_timestamp_in_ms=int(began_at * 1000),
+        end_timestamp_in_ms=int(service.clock() * 1000),
+        error=failure
+        and IwfEventError(type=WorkflowErrorType.STATE_API_FAIL_ERROR_TYPE.value, details=failure.detail),
+    )
 
 
 def _changes(

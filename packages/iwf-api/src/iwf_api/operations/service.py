@@ -16,6 +16,7 @@ from iwf_api.operations.shared_waits import SharedWaits
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import QueryType, StateCompletionAnswer
 from iwf_interpreter.engine import Engine, EngineError, QueryFailed
+from iwf_interpreter.observer import Observer
 from iwf_interpreter.worker_client import WorkerClient
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     worker: WorkerClient
     settings: ApiSettings
+    observer: Observer | None = None
+    """Is told of RPCs."""
     state_waits: SharedWaits[StateCompletionAnswer | None] = msgspec.field(
         default_factory=SharedWaits["StateCompletionAnswer | None"]
     )

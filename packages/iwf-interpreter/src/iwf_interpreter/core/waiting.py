@@ -133,18 +133,27 @@ def _deliveries(
     queues: dict[str, list[V]], waiters: _ChannelWaiters
 ) -> Iterator[tuple[tuple[str, int], list[V]]]:
     for name in [name for name in queues if name in waiters]:
-        for receiver, wanted in list(waiters[name].items()):
-            available = len(queues.get(name, ()))
-            if available == 0:
-                break
-            if available < wanted.at_least:
-                continue
-            taken = channels.take(queues, name, wanted.at_most)
-            if len(taken) == wanted.at_most:
+        for receiver, wanted, count in _shares(waiters[name], len(queues[name])):
+            if count == wanted.at_most:
                 _discard(waiters, name, receiver)
             else:
-                waiters[name][receiver] = _Wanted(1, wanted.at_most - len(taken))
-            yield receiver, taken
+                waiters[name][receiver] = _Wanted(1, wanted.at_most - count)
+            yield receiver, channels.take(queues, name, count)
+
+
+def _shares(
+    receivers: dict[tuple[str, int], _Wanted], available: int
+) -> list[tuple[tuple[str, int], _Wanted, int]]:
+    """Who gets how many of the available messages; one who wants more than are left is passed over."""
+    shares: list[tuple[tuple[str, int], _Wanted, int]] = []
+    for receiver, wanted in receivers.items():
+        if available == 0:
+            break
+        if available >= wanted.at_least:
+            count = min(available, wanted.at_most)
+            available -= count
+            shares.append((receiver, wanted, count))
+    return shares
 
 
 def _discard(waiters: _ChannelWaiters, name: str, receiver: tuple[str, int]) -> None:
