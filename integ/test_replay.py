@@ -8,8 +8,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
 from iwf_interpreter.core import ExecutionState, snapshot
-from iwf_interpreter.loop.history import Outgoing
-from iwf_interpreter.loop.runs import Run, UpdateRequest
+from iwf_interpreter.loop.history import Outgoing, UpdateRequest
+from iwf_interpreter.loop.runs import Run
 from iwf_interpreter.temporal import Connection
 from iwf_interpreter.temporal.events import EventReader, updates_taken_on
 from iwf_testkit import go_to, wait_for

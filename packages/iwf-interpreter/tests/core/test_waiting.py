@@ -316,3 +316,35 @@ def test_signal_without_a_body_is_an_empty_object(run: Driver) -> None:
 
     (result,) = results(commands).signal_results or []
     assert result.signal_value == EncodedObject()
+
+
+def test_combination_may_name_commands_of_every_kind(run: Driver) -> None:
+    request = CommandRequest(
+        command_waiting_type=COMBINATION,
+        timer_commands=[TimerCommand(command_id="t", duration_seconds=10), TimerCommand(duration_seconds=99)],
+        signal_commands=[SignalCommand(command_id="s", signal_channel_name="s")],
+        inter_state_channel_commands=[
+            InterStateChannelCommand(command_id=id_, channel_name=id_) for id_ in ("i", "j")
+        ],
+        command_combinations=[CommandCombination(command_ids=["t", "s", "i"])],
+    )
+    run.start(state("S1"))
+    run.batch(waited("S1-1", request))
+
+    run.batch(signal("s", "1"))
+    early = run.batch(published("i", "2"))
+    met = run.batch(TimerFired(timer_id="timer/1"), at_ms=START_MS + 10_000)
+
+    assert (calls(early), calls(met)) == ([], ["ex/S1-1"])
+
+
+def test_trigger_that_is_met_lets_executions_go_on_in_the_order_in_which_they_waited(run: Driver) -> None:
+    """Messages are given out channel by channel, timers before them; the order of calls is another."""
+    run.start(state("S1"), state("S2"), state("S3"))
+    run.batch(
+        waited("S3-1", on_internal("i")), waited("S1-1", on_signals("a")), waited("S2-1", on_signals("b"))
+    )
+
+    commands = run.batch(signal("b", "1"), signal("a", "2"), published("i", "3"))
+
+    assert calls(commands) == ["ex/S3-1", "ex/S1-1", "ex/S2-1"]

@@ -67,10 +67,11 @@ def retry_policy(execution: StateExecution) -> RetryPolicy:
 
 
 def allows_another_attempt(execution: StateExecution, first_attempt_at: int, now_ms: int) -> bool:
-    """Whether a call may be made again after its first attempt, made in place, has failed."""
+    """Whether a call may be made again, after the usual pause, when its first attempt has failed in place."""
     policy = retry_policy(execution)
     limit = policy.maximum_attempts_duration_seconds
-    return policy.maximum_attempts != 1 and (not limit or now_ms < (first_attempt_at + limit) * 1000)
+    next_at_ms = now_ms + (policy.initial_interval_seconds or 0) * 1000
+    return policy.maximum_attempts != 1 and (not limit or next_at_ms < (first_attempt_at + limit) * 1000)
 
 
 def state_call(state: ExecutionState, execution_id: str, execution: StateExecution, now_ms: int) -> StateCall:

@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from iwf_interpreter.contract import SnapshotPage, SnapshotPageQuery
-from iwf_interpreter.loop.history import Outgoing
-from iwf_interpreter.loop.runs import HistoryReader, Refusal, UpdateRequest
+from iwf_interpreter.loop.history import Outgoing, UpdateRequest
+from iwf_interpreter.loop.runs import HistoryReader, Refusal
 
 
 class QueryCall(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     restore_started_event_id: int
     """When not 0: the engine has discarded the task; the run's last started event is this one."""
     sent: int
-    """How many of the commands it was given; the rest did not fit, and the next task comes at once for them."""
+    """How many of the commands it was given; the rest did not fit, and the next task comes at once."""
 
 
 class TaskRefused(Exception):
@@ -115,6 +115,7 @@ class Dialect(Protocol):
         task: WorkflowTask,
         outgoing: Sequence[Outgoing],
         *,
+        updates: Sequence[UpdateRequest],
         refusals: Mapping[str, Refusal],
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
@@ -127,7 +128,8 @@ class Dialect(Protocol):
         Args:
             task: The task.
             outgoing: The commands of the run and the results of its calls in place, in order.
-            refusals: The task's updates that the run does not take on, by id.
+            updates: What the task has offered.
+            refusals: Those of them that the run does not take on, by id.
             query_replies: Answers to the attached queries.
             keep_sticky: Whether the run's next task should come to this process.
             want_next: Whether to return the run's next task at once if there is one.

@@ -4,6 +4,7 @@ A dialect translates the engine's events into these items; everything that means
 to the loop is left out.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -14,7 +15,9 @@ from iwf_interpreter.core import (
     Event,
     ExecuteAnswered,
     LocalCallFailed,
+    LockedRpcRequested,
     RpcAnswered,
+    StateWaitRequested,
     WaitUntilAnswered,
     calls,
     commands,
@@ -94,7 +97,7 @@ class LocalResult(WireStruct, frozen=True, kw_only=True):
 
     call_id: str
     now_ms: int = 0
-    """Time of its batch in Unix milliseconds: when the result was there, but never before the batch before."""
+    """Time of its batch in Unix milliseconds: when the result was there."""
     wait_until: WorkflowStateStartResponse | None = None
     execute: WorkflowStateDecideResponse | None = None
     rpc: WorkflowWorkerRpcResponse | None = None
@@ -124,6 +127,18 @@ class HeldBack(msgspec.Struct, frozen=True):
     """The commands of a task did not fit one answer: the rest comes with the next task's."""
 
 
+class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An update that a client wants the run to take on."""
+
+    update_id: str
+    event: LockedRpcRequested | StateWaitRequested | None
+    """What the core is told, `None` when the request makes no sense."""
+    problem: str = ""
+    """Why it makes none."""
+    message: object
+    """The request in the engine's own form."""
+
+
 class Border(msgspec.Struct, frozen=True):
     """A batch ends here: a task that was completed, or the one in hand."""
 
@@ -131,6 +146,8 @@ class Border(msgspec.Struct, frozen=True):
     """Time of the batch in Unix milliseconds, from the history."""
     in_hand: bool = False
     """Whether it is the task in hand, whose commands are still to be sent."""
+    updates: Sequence[UpdateRequest] = ()
+    """Updates of the task in hand that the history holds, since a reset has brought them along."""
 
 
 Outgoing: TypeAlias = Command | LocalResult | HeldBack

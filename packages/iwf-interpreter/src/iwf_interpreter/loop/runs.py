@@ -23,8 +23,6 @@ from iwf_interpreter.core import (
     Event,
     ExecutionState,
     Interpreter,
-    LockedRpcRequested,
-    StateWaitRequested,
 )
 from iwf_interpreter.loop.history import (
     INDEX_ECHOES,
@@ -35,6 +33,7 @@ from iwf_interpreter.loop.history import (
     Item,
     LocalResult,
     Outgoing,
+    UpdateRequest,
 )
 from iwf_models import IwfEvent
 
@@ -51,18 +50,6 @@ class HistoryReader(Protocol):
     def read(self, events: Iterable[object]) -> Iterable[Item]:
         """Translate the next events of the run."""
         ...
-
-
-class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An update that a client wants the run to take on."""
-
-    update_id: str
-    event: LockedRpcRequested | StateWaitRequested | None
-    """What the core is told, `None` when the request makes no sense."""
-    problem: str = ""
-    """Why it makes none."""
-    message: object
-    """The request in the engine's own form."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -94,6 +81,8 @@ class Run:
         self.settled = False
         """Whether the last task that was fed has ended a batch; one that was offered nothing but updates, all
         of them refused, leaves no trace."""
+        self.offered: Sequence[UpdateRequest] = ()
+        """The updates that the task in hand offers."""
         self.now_ms = 0
         """Time of the last batch."""
         self.last_started_event_id = 0
@@ -129,6 +118,7 @@ class Run:
         """
         refusals: dict[str, Refusal] = {}
         self.settled = False
+        self.offered = ()
         for item in self._reader.read(events):
             match item:
                 case Echo():
@@ -145,12 +135,13 @@ class Run:
                     self.end_task()
                     self._all_confirmed(f"the event {type(event).__name__}")
                     self._batch.append(event)
-                case Border(now_ms, in_hand):
+                case Border(now_ms, in_hand, in_history):
                     self.end_task()
                     self._all_confirmed("the next task")
                     self._holds_back = False
                     if in_hand:
-                        refusals = self._end_batch_in_hand(now_ms, updates)
+                        self.offered = [*in_history, *updates]
+                        refusals = self._end_batch_in_hand(now_ms, self.offered)
                     else:
                         self._end_batch(now_ms)
                         self._interpreter.take_notices()
@@ -237,8 +228,8 @@ class Run:
         self._all_confirmed(f"the result of {result.call_id!r}")
         if result.call_id not in self.open_local:
             raise Nondeterminism(
-                f"the history shows a result of {result.call_id!r}, a call that this interpreter does not make "
-                "in place"
+                f"the history shows a result of {result.call_id!r}, a call that this interpreter does not "
+                "make in place"
             )
         self._end_local(result)
         self._interpreter.take_notices()

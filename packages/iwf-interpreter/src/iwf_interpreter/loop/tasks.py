@@ -308,6 +308,7 @@ class TaskLoop:
             completed = await self._dialect.complete_workflow_task(
                 task,
                 outgoing,
+                updates=run.offered,
                 refusals=refusals,
                 query_replies={id_: _reply(run, call) for id_, call in task.attached_queries.items()},
                 keep_sticky=bool(self._options.max_cached_workflows) and not stopping and not run.closed,

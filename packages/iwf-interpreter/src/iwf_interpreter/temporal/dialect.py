@@ -40,7 +40,7 @@ from iwf_interpreter.loop.dialect import (
     TaskRefused,
     WorkflowTask,
 )
-from iwf_interpreter.loop.history import Outgoing
+from iwf_interpreter.loop.history import Outgoing, UpdateRequest
 from iwf_interpreter.loop.runs import Nondeterminism, Refusal
 from iwf_interpreter.temporal import commands, payloads, update_messages
 from iwf_interpreter.temporal.connection import Connection
@@ -164,6 +164,7 @@ class TemporalDialect:
         task: WorkflowTask,
         outgoing: Sequence[Outgoing],
         *,
+        updates: Sequence[UpdateRequest],
         refusals: Mapping[str, Refusal],
         query_replies: Mapping[str, QueryReply],
         keep_sticky: bool,
@@ -184,7 +185,7 @@ class TemporalDialect:
             return_new_workflow_task=want_next,
             force_create_new_workflow_task=force_next or sent < len(outgoing),
             query_results={id_: query_result(reply) for id_, reply in query_replies.items()},
-            messages=update_messages.answers(task.updates, refusals, outgoing[:sent]),
+            messages=update_messages.answers(updates, refusals, outgoing[:sent]),
             sdk_metadata=WorkflowTaskCompletedMetadata(sdk_name="iwf-python"),
             capabilities=RespondWorkflowTaskCompletedRequest.Capabilities(
                 discard_speculative_workflow_task_with_events=True

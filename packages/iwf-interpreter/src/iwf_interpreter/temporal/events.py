@@ -21,9 +21,10 @@ from iwf_interpreter.contract import ActivityType, InterpreterInput, SnapshotPag
 from iwf_interpreter.core import calls, continuing
 from iwf_interpreter.core import events as facts
 from iwf_interpreter.core.calls import EXECUTE_PREFIX
-from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult
+from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult, UpdateRequest
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.messages import signal_event, update_event
+from iwf_interpreter.temporal.update_messages import admitted_update
 from iwf_models import (
     WorkflowErrorType,
     WorkflowStateDecideResponse,
@@ -60,17 +61,34 @@ class EventReader:
         self._run_id = run_id
         self._calls: dict[int, str] = {}
         """Call id by scheduled event, of the calls that are open."""
+        self._admitted: list[UpdateRequest] = []
+        """Updates in the history of the batch that has not ended."""
 
     def read(self, events: Iterable[object]) -> Iterator[Item]:
         """Translate the next events of the run, up to the last one of the task in hand."""
         history = cast("list[HistoryEvent]", list(events))
         for index, event in enumerate(history):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-                yield from _task_started(history, index)
+                yield from self._task_started(history, index)
+            elif event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+                self._admitted.append(admitted_update(event))
             else:
                 item = self._item(event)
                 if item is not None:
                     yield item
+
+    def _task_started(self, history: Sequence[HistoryEvent], index: int) -> Iterator[Item]:
+        event = history[index]
+        in_hand = index + 1 == len(history)
+        if not (in_hand or history[index + 1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED):
+            return
+        if event.workflow_task_started_event_attributes.suggest_continue_as_new:
+            yield Fact(facts.ContinueAsNewSuggested())
+        for accepted in updates_taken_on(history, index + 1):
+            yield Fact(accepted)
+        # A task that was completed has answered them.
+        admitted, self._admitted = self._admitted, []
+        yield Border(event.event_time.ToMilliseconds(), in_hand, admitted if in_hand else ())
 
     def _item(self, event: HistoryEvent) -> Item | None:
         match event.event_type:
@@ -157,18 +175,6 @@ class EventReader:
             error_type = WorkflowErrorType.STATE_API_FAIL_ERROR_TYPE
             text = _timeout_text(call_id, failure.timeout_failure_info.timeout_type, retry_state)
         return Fact(_call_failed(call_id, error_type, text))
-
-
-def _task_started(history: Sequence[HistoryEvent], index: int) -> Iterator[Item]:
-    event = history[index]
-    in_hand = index + 1 == len(history)
-    if not (in_hand or history[index + 1].event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED):
-        return
-    if event.workflow_task_started_event_attributes.suggest_continue_as_new:
-        yield Fact(facts.ContinueAsNewSuggested())
-    for accepted in updates_taken_on(history, index + 1):
-        yield Fact(accepted)
-    yield Border(event.event_time.ToMilliseconds(), in_hand)
 
 
 def updates_taken_on(
@@ -261,7 +267,6 @@ _MEANINGLESS = frozenset(
         EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT,
-        EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_PAUSED,
         EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UNPAUSED,

@@ -22,8 +22,17 @@ from temporalio.client import WorkflowHistory
 
 from iwf_interpreter.contract import WORKFLOW_TYPE
 from iwf_interpreter.core import NotReady, snapshot
-from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, Item, LocalResult, Outgoing
-from iwf_interpreter.loop.runs import Nondeterminism, Run, UpdateRequest
+from iwf_interpreter.loop.history import (
+    Border,
+    Echo,
+    Fact,
+    HeldBack,
+    Item,
+    LocalResult,
+    Outgoing,
+    UpdateRequest,
+)
+from iwf_interpreter.loop.runs import Nondeterminism, Run
 from iwf_interpreter.temporal.events import EventReader, updates_taken_on
 
 CUTS = 20
@@ -216,10 +225,19 @@ def _tasks(events: Sequence[HistoryEvent]) -> Iterator[tuple[int, int]]:
 
 
 def _updates(events: Sequence[HistoryEvent], behind: int) -> list[UpdateRequest]:
-    """The updates that the task which ends at an index has taken on, as the task brought them."""
+    """The updates that the task which ends at an index has taken on, as the task brought them.
+
+    Those that a reset has brought along are in the history already.
+    """
+    admitted = {
+        event.workflow_execution_update_admitted_event_attributes.request.meta.update_id
+        for event in events[:behind]
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED
+    }
     return [
         UpdateRequest(update_id=event.update_id, event=event, message=None)
         for event in updates_taken_on(events, behind)
+        if event.update_id not in admitted
     ]
 
 

@@ -45,6 +45,7 @@ _CALL_TIMEOUT = timedelta(seconds=10)
 
 _STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
 _TASK_SCHEDULED = EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED
+_TASK_STARTED = EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED
 _TASK_COMPLETED = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 _CALL_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 _CALL_COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
@@ -125,9 +126,10 @@ async def _find(history: AsyncIterator[HistoryEvent], point: ResetPoint) -> int:
 
 
 async def _beginning(history: AsyncIterator[HistoryEvent]) -> int:
+    """The first task, however it ended: signals that an earlier reset has brought along come after it."""
     scheduled = 0
     async for event in history:
-        if event.event_type == _TASK_COMPLETED:
+        if event.event_type == _TASK_STARTED:
             return event.event_id
         if event.event_type == _TASK_SCHEDULED and not scheduled:
             scheduled = event.event_id

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message as ProtobufMessage
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.protocol.v1 import Message
 from temporalio.api.update.v1 import Acceptance, Meta, Outcome, Rejection, Request, Response
 
 from iwf_interpreter.core import commands
-from iwf_interpreter.loop.history import Outgoing
-from iwf_interpreter.loop.runs import Refusal, UpdateRequest
+from iwf_interpreter.loop.history import Outgoing, UpdateRequest
+from iwf_interpreter.loop.runs import Refusal
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.messages import update_event
 
@@ -32,6 +33,15 @@ def end_id(update_id: str) -> str:
 def update_requests(messages: Iterable[Message]) -> list[UpdateRequest]:
     """The updates that came with a task."""
     return [_update_request(message) for message in messages]
+
+
+def admitted_update(event: HistoryEvent) -> UpdateRequest:
+    """The update of an event that a reset has put into the history: no message comes for it."""
+    request = event.workflow_execution_update_admitted_event_attributes.request
+    update_id = request.meta.update_id
+    message = _message(f"{update_id}/request", update_id, request)
+    message.event_id = event.event_id
+    return _update_request(message)
 
 
 def answers(

@@ -1,0 +1,368 @@
+"""Continue-as-new: when it is due, and how the run drains."""
+
+from typing import Any
+
+import pytest
+
+from core_driver import (
+    QUIET,
+    START_MS,
+    Driver,
+    calls,
+    executed,
+    only,
+    published,
+    signal,
+    started_by_rpc,
+    state,
+    value,
+    waited,
+)
+from iwf_interpreter.core import (
+    CallExecute,
+    CallWaitUntil,
+    CancelRequested,
+    CancelRun,
+    Command,
+    CompleteRun,
+    ConfigUpdated,
+    ContinueAsNew,
+    ContinueAsNewRequested,
+    ContinueAsNewSuggested,
+    EarlierAttempts,
+    Event,
+    ExecuteFailed,
+    FailRequested,
+    FailRun,
+    LocalCallFailed,
+    StartTimer,
+    TimerFired,
+    TimerSkipped,
+)
+from iwf_interpreter.core.decisions import ClosingState
+from iwf_interpreter.core.state import Phase
+from iwf_models import (
+    CommandRequest,
+    CommandWaitingType,
+    ExecuteApiFailurePolicy,
+    SignalCommand,
+    TimerCommand,
+    WorkflowConditionalClose,
+    WorkflowConditionalCloseType,
+    WorkflowConfig,
+    compat,
+)
+
+OLD_MS = 1_700_000_001_000
+"""A second after the start of the run."""
+
+
+def threshold(number: int | None, **fields: Any) -> WorkflowConfig:
+    return compat.merged_config(QUIET, WorkflowConfig(continue_as_new_threshold=number, **fields))
+
+
+def continues(commands: list[Command]) -> bool:
+    return any(isinstance(command, ContinueAsNew) for command in commands)
+
+
+def signals(count: int) -> list[Event]:
+    return [signal("c", str(number)) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "at_ms", "due"),
+    [
+        pytest.param(20, 20, OLD_MS, True, id="threshold"),
+        pytest.param(20, 19, OLD_MS, False, id="one-less"),
+        pytest.param(20, 20, OLD_MS - 1, False, id="young-run"),
+        pytest.param(20, 79, OLD_MS - 1, False, id="young-run-below-four-times"),
+        pytest.param(20, 80, OLD_MS - 1, True, id="young-run-at-four-times"),
+        pytest.param(9, 9, OLD_MS - 1, True, id="low-threshold-is-literal"),
+        pytest.param(10, 10, OLD_MS - 1, False, id="lowest-that-is-not"),
+        pytest.param(0, 500, OLD_MS, False, id="zero-means-never"),
+        pytest.param(-1, 500, OLD_MS, False, id="negative-means-never"),
+        pytest.param(None, 500, OLD_MS, False, id="absent-means-never"),
+    ],
+)
+def test_run_continues_when_it_has_done_enough(
+    run: Driver, limit: int | None, count: int, at_ms: int, due: bool
+) -> None:
+    run.start(config=threshold(limit))
+
+    assert continues(run.batch(*signals(count), at_ms=at_ms)) is due
+
+
+def test_young_run_continues_with_the_first_batch_when_it_is_old_enough(run: Driver) -> None:
+    run.start(config=threshold(20))
+    early = run.batch(*signals(20))
+
+    late = run.batch(published("other", "1"), at_ms=OLD_MS)
+
+    assert (continues(early), continues(late)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("events", "operations"),
+    [
+        pytest.param([signal("c", "1"), signal("c", "2")], 2, id="every-signal"),
+        pytest.param([published("c", "1")], 0, id="rpc-writes-are-free"),
+        pytest.param(
+            [waited("Slow-1"), executed("Quick-1", state(ClosingState.DEAD_END))], 1, id="without-wait"
+        ),
+        pytest.param(
+            [ExecuteFailed(execution_id="Quick-1", error_type="STATE_API_FAIL_ERROR_TYPE", text="no")],
+            1,
+            id="failed-and-proceeded",
+        ),
+        pytest.param([ConfigUpdated(config=WorkflowConfig())], 0, id="config"),
+    ],
+)
+def test_operations_are_counted(run: Driver, events: list[Event], operations: int) -> None:
+    proceed = ExecuteApiFailurePolicy.PROCEED_TO_CONFIGURED_STATE
+    run.start(
+        state("Slow"),
+        state(
+            "Quick",
+            skip_wait_until=True,
+            execute_api_failure_policy=proceed,
+            execute_api_failure_proceed_state_id="R",
+        ),
+    )
+
+    run.batch(*events)
+
+    assert run.state.operations == operations
+
+
+def test_execution_with_wait_until_counts_twice(run: Driver) -> None:
+    run.start(state("S1"))
+    run.batch(waited("S1-1"))
+    run.batch(executed("S1-1", state(ClosingState.DEAD_END)))
+
+    assert run.state.operations == 2
+
+
+def test_run_continues_when_it_is_asked_to(run: Driver) -> None:
+    run.start()
+
+    assert continues(run.batch(ContinueAsNewRequested()))
+
+
+def test_run_continues_when_the_engine_suggests_it(run: Driver) -> None:
+    run.start()
+
+    assert continues(run.batch(ContinueAsNewSuggested(), signal("c", "1")))
+
+
+def test_suggestion_to_a_run_that_did_nothing_is_kept_until_it_did(run: Driver) -> None:
+    run.start()
+
+    first = run.batch(ContinueAsNewSuggested())
+    second = run.batch(signal("c", "1"))
+
+    assert (continues(first), continues(second)) == (False, True)
+
+
+def test_lower_threshold_takes_effect_at_once(run: Driver) -> None:
+    run.start()
+    run.batch(*signals(5))
+
+    assert continues(run.batch(ConfigUpdated(config=WorkflowConfig(continue_as_new_threshold=5))))
+
+
+def test_higher_threshold_does_not_stop_a_run_that_drains(run: Driver) -> None:
+    run.start(state("S1"), config=threshold(1))
+    run.batch(signal("c", "1"))
+    run.batch(ConfigUpdated(config=WorkflowConfig(continue_as_new_threshold=1000)))
+
+    assert continues(run.batch(waited("S1-1")))
+
+
+def test_run_that_drains_begins_no_calls(run: Driver) -> None:
+    run.start(state("S1"))
+    run.batch(ContinueAsNewRequested())
+
+    commands = run.batch(started_by_rpc(state("S2"), state("S3", skip_wait_until=True)))
+
+    assert commands == []
+    assert [movement.state_id for movement in run.state.queue] == ["S2", "S3"]
+
+
+def test_run_continues_with_the_batch_in_which_the_last_call_ends(run: Driver) -> None:
+    run.start(state("S1"), state("S2"))
+    run.batch(ContinueAsNewRequested())
+
+    first = run.batch(waited("S1-1"))
+    second = run.batch(waited("S2-1"))
+
+    assert (first, continues(second)) == ([], True)
+    assert isinstance(second[-1], ContinueAsNew)
+
+
+def test_run_that_drains_takes_everything_else_in(run: Driver) -> None:
+    """S1 waits for a signal or a timer; the call of S2 keeps the run open."""
+    request = CommandRequest(
+        command_waiting_type=CommandWaitingType.ALL_COMPLETED,
+        signal_commands=[SignalCommand(signal_channel_name="c")],
+        timer_commands=[TimerCommand(command_id="t", duration_seconds=100)],
+    )
+    run.start(state("S1"), state("S2"))
+    run.batch(waited("S1-1", request))
+    run.batch(ContinueAsNewRequested())
+
+    run.batch(
+        signal("c", "1"),
+        signal("d", "2"),
+        published("i", "3"),
+        TimerSkipped(execution_id="S1-1", command_id="t"),
+        ConfigUpdated(config=WorkflowConfig(optimize_activity=True)),
+    )
+
+    assert run.state.executions["S1-1"].phase is Phase.READY
+    assert run.state.signal_channels == {"d": [value("2")]}
+    assert run.state.internal_channels == {"i": [value("3")]}
+    assert run.state.config.optimize_activity
+
+
+def test_timer_fires_while_the_run_drains(run: Driver) -> None:
+    timer = CommandRequest(
+        command_waiting_type=CommandWaitingType.ALL_COMPLETED,
+        timer_commands=[TimerCommand(duration_seconds=10)],
+    )
+    run.start(state("S1"), state("S2"))
+    run.batch(waited("S1-1", timer))
+    run.batch(ContinueAsNewRequested())
+
+    commands = run.batch(TimerFired(timer_id="timer/1"), at_ms=START_MS + 10_000)
+
+    assert commands == []
+    new, first = run.successor(run.batch(waited("S2-1")))
+    assert calls(first) == ["ex/S1-1", "ex/S2-1"]
+    assert list(new.state.executions) == ["S1-1", "S2-1"]
+
+
+def test_wait_that_begins_while_the_run_drains_goes_on_in_the_next(run: Driver) -> None:
+    request = CommandRequest(
+        command_waiting_type=CommandWaitingType.ANY_COMPLETED,
+        timer_commands=[TimerCommand(duration_seconds=10)],
+        signal_commands=[SignalCommand(signal_channel_name="c")],
+    )
+    run.start(state("S1"))
+    run.batch(ContinueAsNewRequested())
+
+    new, first = run.successor(run.batch(waited("S1-1", request)), at_ms=START_MS + 4000)
+    commands = new.batch(signal("c", "1"))
+
+    assert first == [StartTimer(timer_id="timer/1", delay_ms=6000, execution_id="S1-1")]
+    assert calls(commands) == ["ex/S1-1"]
+
+
+def test_call_that_fails_in_place_while_the_run_drains_is_made_by_the_next(run: Driver) -> None:
+    run.start(state("S1"), config=threshold(None, optimize_activity=True))
+    run.batch(ContinueAsNewRequested())
+
+    commands = run.in_place(
+        LocalCallFailed(
+            call_id="wu/S1-1",
+            error_type="STATE_API_FAIL_ERROR_TYPE",
+            text="broken",
+            timed_out=False,
+            started_at=START_MS // 1000,
+        )
+    )
+
+    _, first = run.successor(commands)
+    call = only(first, CallWaitUntil)
+    assert (call.call_id, call.local) == ("wu/S1-1", False)
+    assert call.earlier == EarlierAttempts(count=1, first_attempt_at=START_MS // 1000)
+
+
+FORCE = executed("S1-1", state(ClosingState.FORCE_COMPLETE))
+
+
+@pytest.mark.parametrize(
+    ("event", "close"),
+    [
+        pytest.param(CancelRequested(), CancelRun, id="cancel"),
+        pytest.param(FailRequested(reason="enough"), FailRun, id="fail"),
+        pytest.param(FORCE, CompleteRun, id="force"),
+        pytest.param(
+            ExecuteFailed(execution_id="S1-1", error_type="STATE_API_FAIL_ERROR_TYPE", text="no"),
+            FailRun,
+            id="failure",
+        ),
+    ],
+)
+def test_closing_never_waits_for_calls_in_flight(run: Driver, event: Event, close: type[Command]) -> None:
+    run.start(state("S1", skip_wait_until=True), state("S2"))
+    run.batch(ContinueAsNewRequested())
+
+    (command,) = run.batch(event)
+
+    assert type(command) is close
+
+
+@pytest.mark.parametrize(
+    ("event", "close"),
+    [
+        pytest.param(CancelRequested(), CancelRun, id="cancel"),
+        pytest.param(FailRequested(reason="enough"), FailRun, id="fail"),
+        pytest.param(FORCE, CompleteRun, id="force"),
+        pytest.param(executed("S1-1", state(ClosingState.GRACEFUL_COMPLETE)), CompleteRun, id="graceful"),
+    ],
+)
+def test_every_other_end_wins_over_continuing(run: Driver, event: Event, close: type[Command]) -> None:
+    run.start(state("S1", skip_wait_until=True))
+
+    (command,) = run.batch(event, ContinueAsNewRequested())
+
+    assert type(command) is close
+
+
+def test_graceful_run_that_drains_completes_when_nothing_is_left(run: Driver) -> None:
+    run.start(state("S1", skip_wait_until=True), state("S2", skip_wait_until=True))
+    run.batch(executed("S1-1", state(ClosingState.GRACEFUL_COMPLETE, "a")))
+    run.batch(ContinueAsNewRequested())
+
+    (command,) = run.batch(executed("S2-1", state(ClosingState.DEAD_END)))
+
+    assert isinstance(command, CompleteRun)
+
+
+def test_met_conditional_close_completes_a_run_that_drains(run: Driver) -> None:
+    close = WorkflowConditionalClose(
+        conditional_close_type=WorkflowConditionalCloseType.FORCE_COMPLETE_ON_SIGNAL_CHANNEL_EMPTY,
+        channel_name="c",
+    )
+    run.start(state("S1", skip_wait_until=True))
+
+    (command,) = run.batch(executed("S1-1", state("S2"), conditional_close=close), ContinueAsNewRequested())
+
+    assert isinstance(command, CompleteRun)
+
+
+def test_unmet_conditional_close_queues_its_states_for_the_next_run(run: Driver) -> None:
+    close = WorkflowConditionalClose(
+        conditional_close_type=WorkflowConditionalCloseType.FORCE_COMPLETE_ON_SIGNAL_CHANNEL_EMPTY,
+        channel_name="c",
+    )
+    run.start(state("S1", skip_wait_until=True))
+    commands = run.batch(
+        executed("S1-1", state("S2", skip_wait_until=True), conditional_close=close),
+        signal("c", "1"),
+        ContinueAsNewRequested(),
+    )
+
+    _, first = run.successor(commands)
+
+    assert only(first, CallExecute).call_id == "ex/S2-1"
+
+
+def test_threshold_of_one_makes_progress_in_every_run(run: Driver) -> None:
+    run.start(state("S1", skip_wait_until=True), config=threshold(1))
+
+    second, first = run.successor(run.batch(executed("S1-1", state("S2", skip_wait_until=True))))
+    third, after = second.successor(second.batch(executed("S2-1", state("S3", skip_wait_until=True))))
+
+    assert (calls(first), calls(after)) == (["ex/S2-1"], ["ex/S3-1"])
+    assert third.state.operations == 0
