@@ -29,6 +29,9 @@ def is_due(state: ExecutionState, now_ms: int) -> bool:
     A run younger than a second does up to four times as much, unless its threshold is so low that it must be
     meant literally.
     """
+    if not state.has_called and (state.queue or state.calls_to_make):
+        # With signals that keep coming, each run would only take them and leave the calls to the next.
+        return False
     if state.continue_requested:
         return True
     if state.operations == 0:

@@ -79,6 +79,7 @@ class Dispatch:
             made.append(call)
             execution.phase = Phase.WAIT_UNTIL if execution.phase is Phase.START else Phase.EXECUTE
             execution.in_place = call.local
+            state.has_called = True
             state.calls_in_flight += 1
             state.calls_in_place += call.local
         state.calls_to_make = waiting

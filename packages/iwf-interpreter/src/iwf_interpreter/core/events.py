@@ -34,6 +34,8 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     """Id of the chain's first run: what workers see as `context.workflowRunId`."""
     started_at_ms: int
     """Unix milliseconds of the start of this run."""
+    previous_run_id: str = ""
+    """The run that this one continues, if it does."""
     deadline_ms: int | None = None
     """Unix milliseconds at which the engine ends the whole chain, if it has a time limit."""
     input: InterpreterInput

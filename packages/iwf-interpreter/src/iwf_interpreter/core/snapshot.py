@@ -52,6 +52,7 @@ def carried(state: ExecutionState) -> ExecutionState:
         timers_started=0,
         lock_tickets=[],
         state_waits={},
+        has_called=False,
         operations=0,
         continue_requested=False,
         continue_suggested=False,

@@ -223,6 +223,8 @@ class ExecutionState(msgspec.Struct, omit_defaults=True, kw_only=True):
     client_failure: Failure | None = None
     cancel_requested: bool = False
 
+    has_called: bool = False
+    """Whether this run has called a state."""
     operations: int = 0
     """What the threshold for continuing as new counts, in this run."""
     continue_requested: bool = False

@@ -91,7 +91,9 @@ class IndexChanges:
         if mode is ExecutingStateIdMode.DISABLED:
             return None
         all_states = mode is ExecutingStateIdMode.ENABLED_FOR_ALL
-        return sorted({state_id for state_id, skips in self._live if all_states or not skips})
+        # While the run drains, what the next one will start is in the queue.
+        queued = ((each.state_id, compat.skips_wait_until(each.state_options)) for each in self._state.queue)
+        return sorted({state_id for state_id, skips in (*self._live, *queued) if all_states or not skips})
 
 
 def executing_state_id_mode(config: WorkflowConfig) -> ExecutingStateIdMode:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 import anyio
+import msgspec
 from anyio.abc import TaskGroup
 
 from iwf_interpreter.contract import RpcFailure
@@ -18,8 +19,9 @@ from iwf_interpreter.core import CallExecute, CallRpc, CallWaitUntil
 from iwf_interpreter.loop.attempts import Attempt, Attempts
 from iwf_interpreter.loop.history import LocalFailure, LocalResult
 from iwf_interpreter.loop.runs import LocalCall
+from iwf_interpreter.loop.sizes import MAX_RESULT_BYTES
 from iwf_interpreter.worker_errors import WorkerCallTimedOut, WorkerError
-from iwf_models import WorkflowErrorType
+from iwf_models import WorkflowErrorType, codec
 
 _logger = logging.getLogger(__name__)
 
@@ -30,12 +32,22 @@ BODY_LIMIT = 500
 """Characters of a worker's answer that the record of a failure keeps."""
 
 
+class Done(msgspec.Struct, frozen=True):
+    """A call that is over."""
+
+    result: LocalResult
+    size_bytes: int
+    """Length of its record."""
+
+
 class _RunCalls:
     """The calls of one run: in flight, or done and not recorded yet."""
 
     def __init__(self) -> None:
         self.in_flight: set[str] = set()
-        self.done: dict[str, LocalResult] = {}
+        self.done: dict[str, Done] = {}
+        self.ready: dict[str, None] = {}
+        """Those of `done` that the task in hand has not taken in yet, in the order in which they ended."""
         self.changed = anyio.Event()
 
 
@@ -47,40 +59,50 @@ class LocalCalls:
         self._slots = anyio.Semaphore(max_concurrent, fast_acquire=True)
         self._runs: OrderedDict[str, _RunCalls] = OrderedDict()
 
-    def start(self, work: TaskGroup, run_id: str, call: LocalCall, now_ms: Callable[[], int]) -> None:
+    def start(
+        self,
+        work: TaskGroup,
+        run_id: str,
+        previous_run_id: str,
+        call: LocalCall,
+        now_ms: Callable[[], int],
+    ) -> None:
         """Make a call, unless it is being made or done already.
 
         Args:
             work: Owns the call: it may outlive the task that asked for it.
             run_id: The run.
+            previous_run_id: The run that it continues: what that one has asked for and not recorded counts.
             call: The call.
             now_ms: The time of the run, in Unix milliseconds.
         """
         calls = self._runs.get(run_id)
         if calls is None:
-            calls = self._runs[run_id] = _RunCalls()
+            calls = self._runs[run_id] = self._runs.pop(previous_run_id, None) or _RunCalls()
             while len(self._runs) > MAX_RUNS:
                 self._runs.popitem(last=False)
-        if call.call_id not in calls.in_flight and call.call_id not in calls.done:
+        if call.call_id in calls.done:
+            calls.ready[call.call_id] = None
+        elif call.call_id not in calls.in_flight:
             calls.in_flight.add(call.call_id)
             work.start_soon(self._make, calls, run_id, call, now_ms)
 
-    async def next_result(self, run_id: str, call_ids: Iterable[str], seconds: float) -> LocalResult | None:
-        """The next of these calls that is done, in the order in which they ended.
+    async def next_done(self, run_id: str, seconds: float) -> Done | None:
+        """The next call that is done, again until it is `taken`.
 
-        `None` after a while, and at once when none of them is being made.
+        `None` after a while, and at once when none is being made.
         """
         calls = self._runs.get(run_id)
-        wanted = set(call_ids)
-        if calls is None or not (wanted & calls.in_flight or wanted & calls.done.keys()):
+        if calls is None:
             return None
         with anyio.move_on_after(seconds):
-            while True:
-                for call_id, result in calls.done.items():
-                    if call_id in wanted:
-                        return result
+            while calls.in_flight and not calls.ready:
                 await calls.changed.wait()
-        return None
+        return calls.done[next(iter(calls.ready))] if calls.ready else None
+
+    def taken(self, run_id: str, call_id: str) -> None:
+        """Note that the task in hand has taken a result in."""
+        self._runs[run_id].ready.pop(call_id, None)
 
     def recorded(self, run_id: str, call_ids: Iterable[str]) -> None:
         """Forget results that the engine has taken."""
@@ -89,6 +111,7 @@ class LocalCalls:
             return
         for call_id in call_ids:
             calls.done.pop(call_id, None)
+            calls.ready.pop(call_id, None)
         if not calls.done and not calls.in_flight:
             del self._runs[run_id]
 
@@ -99,13 +122,19 @@ class LocalCalls:
     async def _make(self, calls: _RunCalls, run_id: str, call: LocalCall, now_ms: Callable[[], int]) -> None:
         try:
             async with self._slots:
-                calls.done[call.call_id] = await self._attempt(run_id, call, now_ms() // 1000)
+                started_at = now_ms() // 1000
+                calls.done[call.call_id] = _recordable(
+                    call, await self._attempt(run_id, call, started_at), started_at
+                )
         except Exception as error:
             # A bug of ours must not keep the run waiting for ever, nor end the loop.
             _logger.exception("cannot make call %s of run %s", call.call_id, run_id)
-            calls.done[call.call_id] = _broken(call, f"{type(error).__name__}: {error}", now_ms() // 1000)
+            broken = _broken(call, f"{type(error).__name__}: {error}", now_ms() // 1000)
+            calls.done[call.call_id] = Done(broken, len(codec.encode(broken)))
         finally:
             calls.in_flight.discard(call.call_id)
+            if call.call_id in calls.done:
+                calls.ready[call.call_id] = None
             calls.changed.set()
             calls.changed = anyio.Event()
 
@@ -145,6 +174,15 @@ def timeout_text(call: CallWaitUntil | CallExecute) -> str:
         f"activity error (type: {kind}, activityID: {call.call_id}): "
         "activity StartToClose timeout (type: StartToClose)"
     )
+
+
+def _recordable(call: LocalCall, result: LocalResult, started_at: int) -> Done:
+    """The result, or a failure in its place when its record would be longer than engines take."""
+    size = len(codec.encode(result))
+    if size > MAX_RESULT_BYTES:
+        result = _broken(call, f"the answer has {size} bytes, the limit is {MAX_RESULT_BYTES}", started_at)
+        size = len(codec.encode(result))
+    return Done(result, size)
 
 
 def _broken(call: LocalCall, text: str, started_at: int) -> LocalResult:

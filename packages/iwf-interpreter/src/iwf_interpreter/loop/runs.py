@@ -20,9 +20,11 @@ from iwf_interpreter.core import (
     CallRpc,
     CallWaitUntil,
     Command,
+    ContinueAsNew,
     Event,
     ExecutionState,
     Interpreter,
+    Started,
 )
 from iwf_interpreter.loop.history import (
     INDEX_ECHOES,
@@ -76,8 +78,11 @@ class Run:
         self._holds_back = False
         self._in_task = False
         """Whether batches of a task were fed that has not ended."""
+        self.previous_run_id = ""
+        """The run that this one continues, if it does."""
         self.open_local: dict[str, LocalCall] = {}
         """Calls to be made in place whose results are not there yet, by id."""
+        self._new_local: list[LocalCall] = []
         self.settled = False
         """Whether the last task that was fed has ended a batch; one that was offered nothing but updates, all
         of them refused, leaves no trace."""
@@ -99,6 +104,11 @@ class Run:
     def closed(self) -> bool:
         """Whether the run has ended."""
         return self._interpreter.closed
+
+    @property
+    def continues(self) -> bool:
+        """Whether the run has ended because another one goes on from its state."""
+        return bool(self._outgoing) and isinstance(self._outgoing[-1], ContinueAsNew)
 
     @property
     def outgoing(self) -> Sequence[Outgoing]:
@@ -132,6 +142,8 @@ class Run:
                     if self._outgoing and isinstance(self._outgoing[0], HeldBack):
                         self._outgoing.popleft()
                 case Fact(event):
+                    if isinstance(event, Started):
+                        self.previous_run_id = event.previous_run_id
                     self.end_task()
                     self._all_confirmed(f"the event {type(event).__name__}")
                     self._batch.append(event)
@@ -146,6 +158,11 @@ class Run:
                         self._end_batch(now_ms)
                         self._interpreter.take_notices()
         return refusals
+
+    def take_new_local_calls(self) -> list[LocalCall]:
+        """The calls that are to be made in place, each once."""
+        new, self._new_local = self._new_local, []
+        return [call for call in new if call.call_id in self.open_local]
 
     def take_local(self, result: LocalResult) -> None:
         """Take in the result of a call that was made in place while the task is in hand."""
@@ -211,6 +228,7 @@ class Run:
         for command in self._interpreter.settle(now_ms):
             if _is_local(command):
                 self.open_local[command.call_id] = command
+                self._new_local.append(command)
             else:
                 self._outgoing.append(command)
 

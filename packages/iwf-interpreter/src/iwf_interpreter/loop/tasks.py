@@ -39,6 +39,7 @@ from iwf_interpreter.loop.dialect import (
 from iwf_interpreter.loop.history import LocalResult
 from iwf_interpreter.loop.local import LocalCalls
 from iwf_interpreter.loop.runs import Refusal, Run
+from iwf_interpreter.loop.sizes import AnswerBudget
 from iwf_interpreter.observer import Observer, tell
 
 _logger = logging.getLogger(__name__)
@@ -253,7 +254,8 @@ class TaskLoop:
         discarded = completed.restore_started_event_id != 0
         run.last_started_event_id = completed.restore_started_event_id or task.started_event_id
         if run.closed:
-            self._local.drop(task.run_id)
+            if not run.continues:
+                self._local.drop(task.run_id)
             self._cache.drop(task.run_id)
         elif discarded == run.settled:
             # The history does not have the batch that the run has ended, or has one that it has not.
@@ -281,18 +283,21 @@ class TaskLoop:
         def now_ms() -> int:
             return began_ms + int((anyio.current_time() - began) * 1000)
 
+        budget = AnswerBudget()
         while run.open_local and not run.closed:
             if not self._stopping.is_set():
-                for call in run.open_local.values():
-                    self._local.start(self._work, task.run_id, call, now_ms)
+                for call in run.take_new_local_calls():
+                    self._local.start(self._work, task.run_id, run.previous_run_id, call, now_ms)
             patience = self._options.heartbeat_seconds
             if not all(isinstance(waiting, LocalResult) for waiting in run.outgoing):
                 patience = min(patience, self._options.impatient_seconds)
             seconds = began + patience - anyio.current_time()
-            result = await self._local.next_result(task.run_id, run.open_local, max(0.0, seconds))
-            if result is None:
+            done = await self._local.next_done(task.run_id, max(0.0, seconds))
+            if done is None or not budget.has_room_for(done.size_bytes, run.outgoing):
                 return
-            run.take_local(msgspec.structs.replace(result, now_ms=now_ms()))
+            self._local.taken(task.run_id, done.result.call_id)
+            if done.result.call_id in run.open_local:
+                run.take_local(msgspec.structs.replace(done.result, now_ms=now_ms()))
 
     async def _respond(self, run: Run, task: WorkflowTask, refusals: Mapping[str, Refusal]) -> Completed:
         outgoing = list(run.outgoing)

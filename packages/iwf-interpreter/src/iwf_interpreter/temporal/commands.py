@@ -112,16 +112,20 @@ def translate(outgoing: Sequence[Outgoing], *, task_queue: str, eager_calls: int
 def fitting(translated: Sequence[TemporalCommand]) -> int:
     """How many of the commands, from the first on, fit into one answer.
 
-    An answer that closes the run is never divided: nothing can follow it.
+    An answer that closes the run is never divided: nothing can follow it. Nor is one divided before a result
+    in place, which belongs to its task; `iwf_interpreter.loop.sizes` sees to it that those fit.
     """
     if not translated or translated[-1].command_type in _CLOSING:
         return len(translated)
     size = 0
+    cut = 0
     for count, command in enumerate(translated):
+        if command.command_type == CommandType.COMMAND_TYPE_RECORD_MARKER:
+            cut = 0
         size += command.ByteSize()
-        if size > MAX_ANSWER_BYTES and count:
-            return count
-    return len(translated)
+        if size > MAX_ANSWER_BYTES and count and not cut:
+            cut = count
+    return cut or len(translated)
 
 
 def held_back() -> TemporalCommand:

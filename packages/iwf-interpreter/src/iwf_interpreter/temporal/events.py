@@ -152,6 +152,7 @@ class EventReader:
             workflow_id=self._workflow_id,
             run_id=self._run_id,
             first_run_id=self._run_id if recurs else started.first_execution_run_id,
+            previous_run_id="" if recurs else started.continued_execution_run_id,
             started_at_ms=event.event_time.ToMilliseconds(),
             deadline_ms=(
                 started.workflow_execution_expiration_time.ToMilliseconds() or None if has_deadline else None
@@ -187,7 +188,22 @@ def updates_taken_on(
             return
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
             accepted = event.workflow_execution_update_accepted_event_attributes
-            yield update_event(accepted.protocol_instance_id, accepted.accepted_request.input)
+            if accepted.HasField("accepted_request"):
+                yield update_event(accepted.protocol_instance_id, accepted.accepted_request.input)
+            else:
+                yield _admitted_before(history, index, accepted.protocol_instance_id)
+
+
+def _admitted_before(
+    history: Sequence[HistoryEvent], index: int, update_id: str
+) -> facts.LockedRpcRequested | facts.StateWaitRequested:
+    """The request of an update that a reset has put into the history: it is nowhere else."""
+    for event in reversed(history[:index]):
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
+            admitted = admitted_update(event)
+            if admitted.update_id == update_id and admitted.event is not None:
+                return admitted.event
+    raise UnknownEvent(f"update {update_id!r} was accepted, but the history has no request for it")
 
 
 def _marker(event: HistoryEvent) -> Item | None:

@@ -33,7 +33,8 @@ from iwf_interpreter.loop.history import (
     UpdateRequest,
 )
 from iwf_interpreter.loop.runs import Nondeterminism, Run
-from iwf_interpreter.temporal.events import EventReader, updates_taken_on
+from iwf_interpreter.temporal.events import EventReader
+from iwf_interpreter.temporal.messages import update_event
 
 CUTS = 20
 """Times that `check_history` replays a history in pieces, unless told otherwise."""
@@ -227,18 +228,18 @@ def _tasks(events: Sequence[HistoryEvent]) -> Iterator[tuple[int, int]]:
 def _updates(events: Sequence[HistoryEvent], behind: int) -> list[UpdateRequest]:
     """The updates that the task which ends at an index has taken on, as the task brought them.
 
-    Those that a reset has brought along are in the history already.
+    Those that a reset has brought along are in the history already, and not in what accepts them.
     """
-    admitted = {
-        event.workflow_execution_update_admitted_event_attributes.request.meta.update_id
-        for event in events[:behind]
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED
-    }
-    return [
-        UpdateRequest(update_id=event.update_id, event=event, message=None)
-        for event in updates_taken_on(events, behind)
-        if event.update_id not in admitted
-    ]
+    updates: list[UpdateRequest] = []
+    for event in events[behind:]:
+        if event.event_type == _TASK_STARTED:
+            break
+        accepted = event.workflow_execution_update_accepted_event_attributes
+        if accepted.HasField("accepted_request"):
+            update_id = accepted.protocol_instance_id
+            told = update_event(update_id, accepted.accepted_request.input)
+            updates.append(UpdateRequest(update_id=update_id, event=told, message=None))
+    return updates
 
 
 def _state(run: Run) -> bytes | None:

@@ -6,6 +6,7 @@ later one. Acceptances and ends have a place among the commands: a command there
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message as ProtobufMessage
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
@@ -13,11 +14,13 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.protocol.v1 import Message
 from temporalio.api.update.v1 import Acceptance, Meta, Outcome, Rejection, Request, Response
 
-from iwf_interpreter.core import commands
+from iwf_interpreter.core import LockedRpcRequested, commands
 from iwf_interpreter.loop.history import Outgoing, UpdateRequest
 from iwf_interpreter.loop.runs import Refusal
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.messages import update_event
+
+_NO_LIMIT = 1_000_000
 
 
 def acceptance_id(update_id: str) -> str:
@@ -36,12 +39,20 @@ def update_requests(messages: Iterable[Message]) -> list[UpdateRequest]:
 
 
 def admitted_update(event: HistoryEvent) -> UpdateRequest:
-    """The update of an event that a reset has put into the history: no message comes for it."""
+    """The update of an event that a reset has put into the history: no message comes for it.
+
+    Its client has gone long ago, so it waits for its locks for as long as it takes.
+    """
     request = event.workflow_execution_update_admitted_event_attributes.request
     update_id = request.meta.update_id
     message = _message(f"{update_id}/request", update_id, request)
     message.event_id = event.event_id
-    return _update_request(message)
+    update = _update_request(message)
+    if isinstance(update.event, LockedRpcRequested):
+        patient = msgspec.structs.replace(update.event.request, expires_at_ms=None, max_waiting=_NO_LIMIT)
+        asked = msgspec.structs.replace(update.event, request=patient)
+        return msgspec.structs.replace(update, event=asked)
+    return update
 
 
 def answers(
