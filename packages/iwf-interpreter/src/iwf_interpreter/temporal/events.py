@@ -84,7 +84,7 @@ class EventReader:
             return
         if event.workflow_task_started_event_attributes.suggest_continue_as_new:
             yield Fact(facts.ContinueAsNewSuggested())
-        for accepted in updates_taken_on(history, index + 1):
+        for accepted in _updates_taken_on(history, index + 1, self._admitted):
             yield Fact(accepted)
         # A task that was completed has answered them.
         admitted, self._admitted = self._admitted, []
@@ -178,32 +178,29 @@ class EventReader:
         return Fact(_call_failed(call_id, error_type, text))
 
 
-def updates_taken_on(
-    history: Sequence[HistoryEvent], begin: int
-) -> Iterator[facts.LockedRpcRequested | facts.StateWaitRequested]:
-    """The updates that a task has accepted, from the events behind its start."""
+def _updates_taken_on(
+    history: Sequence[HistoryEvent], begin: int, admitted: Sequence[UpdateRequest]
+) -> Iterator[facts.Event]:
+    """The updates that a task has accepted, from the events behind its start.
+
+    The request of one that a reset has put into the history is only where it was admitted.
+    """
     for index in range(begin, len(history)):
         event = history[index]
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
             return
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
             accepted = event.workflow_execution_update_accepted_event_attributes
+            update_id = accepted.protocol_instance_id
             if accepted.HasField("accepted_request"):
-                yield update_event(accepted.protocol_instance_id, accepted.accepted_request.input)
-            else:
-                yield _admitted_before(history, index, accepted.protocol_instance_id)
-
-
-def _admitted_before(
-    history: Sequence[HistoryEvent], index: int, update_id: str
-) -> facts.LockedRpcRequested | facts.StateWaitRequested:
-    """The request of an update that a reset has put into the history: it is nowhere else."""
-    for event in reversed(history[:index]):
-        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ADMITTED:
-            admitted = admitted_update(event)
-            if admitted.update_id == update_id and admitted.event is not None:
-                return admitted.event
-    raise UnknownEvent(f"update {update_id!r} was accepted, but the history has no request for it")
+                yield update_event(update_id, accepted.accepted_request.input)
+                continue
+            known = next((update.event for update in admitted if update.update_id == update_id), None)
+            if known is None:
+                raise UnknownEvent(
+                    f"update {update_id!r} was accepted, but the history has no request for it"
+                )
+            yield known
 
 
 def _marker(event: HistoryEvent) -> Item | None:

@@ -126,16 +126,18 @@ async def _find(history: AsyncIterator[HistoryEvent], point: ResetPoint) -> int:
 
 
 async def _beginning(history: AsyncIterator[HistoryEvent]) -> int:
-    """The first task, however it ended: signals that an earlier reset has brought along come after it."""
-    scheduled = 0
+    """The end of the first task, whichever it was: what an earlier reset has brought along comes after it."""
+    scheduled = started = 0
     async for event in history:
-        if event.event_type == _TASK_STARTED:
+        if started:
             return event.event_id
+        if event.event_type == _TASK_STARTED:
+            started = event.event_id
         if event.event_type == _TASK_SCHEDULED and not scheduled:
             scheduled = event.event_id
     if not scheduled:
         raise NoResetPoint("the run has not begun")
-    return scheduled + 1
+    return started or scheduled + 1
 
 
 async def _before_first_call(history: AsyncIterator[HistoryEvent], target: "_Target") -> int:
