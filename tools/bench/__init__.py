@@ -1,1 +1,1 @@
-"""Benchmarks: what the server costs, side by side with the floor."""
+"""Benchmarks: what the server costs beside the floor, and how that grows (`docs/benchmarks.md`)."""

@@ -1,7 +1,8 @@
 """The floor: a workflow written by hand for `temporalio`'s own worker, making the same calls.
 
-What anyone would write who knows which two states there are: no interpreter, no generality. It serves the
-same two endpoints over the same HTTP stack, so the difference is the interpreter and its loop. Run as
+What anyone would write who knows which states there are: no interpreter, no generality. With
+`optimizeActivity` the calls are the SDK's local activities. It serves the same two endpoints over the same
+HTTP stack, so the difference is the interpreter and its loop. Run as
 `python -m tools.bench.floor TEMPORAL_ADDRESS`; prints its URL.
 """
 
@@ -22,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from iwf_api.listener import listen
+from tools.bench.shapes import Kind, parse
 
 _QUEUE = "floor"
 _TIMEOUT = timedelta(seconds=30)
@@ -49,17 +51,25 @@ async def call_state(url: str, path: str, body: dict[str, Any]) -> dict[str, Any
 
 @workflow.defn(name="Floor")
 class FloorWorkflow:
-    """Two states in a row."""
+    """States in a row."""
 
     @workflow.run
-    async def run(self, url: str) -> None:
-        """Call waitUntil and execute of both."""
-        for state_id in ("S1", "S2"):
-            body: dict[str, Any] = {"workflowType": "Bench", "workflowStateId": state_id}
-            for path in ("/api/v1/workflowState/start", "/api/v1/workflowState/decide"):
-                await workflow.execute_activity(
-                    call_state, args=[url, path, body], start_to_close_timeout=_TIMEOUT
-                )
+    async def run(
+        self, url: str, workflow_type: str, states: int, skips_wait_until: bool, local: bool
+    ) -> None:
+        """Call waitUntil and execute of each."""
+        paths = ("/api/v1/workflowState/start", "/api/v1/workflowState/decide")
+        for number in range(1, states + 1):
+            body: dict[str, Any] = {"workflowType": workflow_type, "workflowStateId": f"S{number}"}
+            for path in paths[1:] if skips_wait_until else paths:
+                if local:
+                    await workflow.execute_local_activity(
+                        call_state, args=[url, path, body], start_to_close_timeout=_TIMEOUT
+                    )
+                else:
+                    await workflow.execute_activity(
+                        call_state, args=[url, path, body], start_to_close_timeout=_TIMEOUT
+                    )
 
 
 async def main(address: str) -> None:
@@ -70,9 +80,15 @@ async def main(address: str) -> None:
 
     async def start(request: Request) -> Response:
         body = msgspec.json.decode(await request.body())
+        workflow_type = body["iwfWorkflowType"]
+        shape = parse(workflow_type)
+        if shape.kind is not Kind.ROW:
+            raise ValueError(f"the floor has no workflow of type {workflow_type!r}")
+        config = body.get("workflowStartOptions", {}).get("workflowConfigOverride", {})
+        local = bool(config.get("optimizeActivity"))
         handle = await client.start_workflow(
             FloorWorkflow.run,
-            body["iwfWorkerUrl"],
+            args=[body["iwfWorkerUrl"], workflow_type, shape.count, shape.skips_wait_until, local],
             id=body["workflowId"],
             task_queue=_QUEUE,
             request_eager_start=True,
@@ -93,7 +109,9 @@ async def main(address: str) -> None:
         ]
     )
     listening = listen("127.0.0.1", 0, flag="--port")
-    server = uvicorn.Server(uvicorn.Config(app, loop="none", http="httptools", access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, loop="none", http="httptools", access_log=False, log_level="warning")
+    )
     worker = Worker(
         client,
         task_queue=_QUEUE,

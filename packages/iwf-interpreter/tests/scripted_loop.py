@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
+import pytest
 from anyio.abc import TaskStatus
 
 from iwf_interpreter.contract import InterpreterInput, SnapshotPage, SnapshotPageQuery
 from iwf_interpreter.core import SignalReceived, Started
+from iwf_interpreter.loop import tasks
 from iwf_interpreter.loop.attempts import Attempts
 from iwf_interpreter.loop.dialect import (
     ActivityTask,
@@ -46,13 +48,14 @@ IN_PLACE = WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.DISABLED,
 CALL_S1 = Echo("call", "wu/S1-1")
 
 
-def started(config: WorkflowConfig = QUIET, **fields: Any) -> Fact:
-    """The start of the run `r`, with the start state `S1` unless the fields say otherwise."""
+def started(config: WorkflowConfig = QUIET, *, start_state_id: str | None = "S1", **fields: Any) -> Fact:
+    """The start of the run `r`."""
     start = InterpreterInput(
         iwf_workflow_type="T",
         iwf_worker_url="http://w",
+        start_state_id=start_state_id,
         config=config,
-        **{"start_state_id": "S1", **fields},
+        **fields,
     )
     return Fact(Started(workflow_id="w", run_id="r", first_run_id="r", started_at_ms=1000, input=start))
 
@@ -120,6 +123,8 @@ class ScriptedDialect:
 
     def __init__(self) -> None:
         self.tasks: list[WorkflowTask] = []
+        self.own_tasks: list[WorkflowTask] = []
+        """Those of the process's own queue."""
         self.activity_tasks: list[ActivityTask] = []
         self.history: list[object] = []
         self.histories_read = 0
@@ -132,6 +137,7 @@ class ScriptedDialect:
         self.next_tasks: list[WorkflowTask] = []
         """Handed back with the next answers, one each."""
         self.refuse_next = False
+        self.refused: list[WorkflowTask] = []
         self.restore_next = 0
         self.send_at_most: int | None = None
         """How many commands fit into an answer."""
@@ -157,13 +163,14 @@ class ScriptedDialect:
                 self.tasks.append(each)
         self._record()
 
-    async def poll_workflow_task(self, *, sticky: bool) -> WorkflowTask | None:
+    async def poll_workflow_task(self, *, sticky: bool, brief: bool) -> WorkflowTask | None:
         if self.poll_errors:
             raise self.poll_errors.pop(0)
+        tasks = self.own_tasks if sticky else self.tasks
         with anyio.move_on_after(0.05):
-            while sticky or not self.tasks:
+            while not tasks:
                 await self._changed.wait()
-            return self.tasks.pop(0)
+            return tasks.pop(0)
         return None
 
     async def poll_activity_task(self) -> ActivityTask | None:
@@ -202,6 +209,8 @@ class ScriptedDialect:
     ) -> Completed:
         if self.refuse_next:
             self.refuse_next = False
+            self.refused.append(task)
+            self._record()
             raise TaskRefused("UnhandledCommand")
         sent = len(outgoing) if self.send_at_most is None else min(self.send_at_most, len(outgoing))
         answered = Answered(
@@ -318,15 +327,27 @@ async def looping(
     dialect: ScriptedDialect,
     worker: WorkerClient | None = None,
     observer: Observer | None = None,
+    *,
+    own_queue_seconds: float = 0,
     **options: Any,
 ) -> AsyncGenerator[TaskLoop]:
-    """A loop that runs until the end of the block, or until it is stopped."""
+    """A loop that runs until the end of the block, or until it is stopped.
+
+    Args:
+        dialect: The engine.
+        worker: The worker; by default one that never answers.
+        observer: Is told what happens.
+        own_queue_seconds: How long the process's own queue is polled on after the stop.
+        options: Fields of `LoopOptions`.
+    """
     loop = TaskLoop(dialect, attempts(worker or ScriptedWorker(), observer), LoopOptions(**options), observer)
-    async with anyio.create_task_group() as tasks:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tasks, "_OWN_QUEUE_SECONDS", own_queue_seconds)
+        async with anyio.create_task_group() as group:
 
-        async def run(*, task_status: TaskStatus[None]) -> None:
-            await loop.run(task_status=task_status)
+            async def run(*, task_status: TaskStatus[None]) -> None:
+                await loop.run(task_status=task_status)
 
-        await tasks.start(run)
-        yield loop
-        loop.stop()
+            await group.start(run)
+            yield loop
+            loop.stop()

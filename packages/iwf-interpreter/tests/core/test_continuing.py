@@ -13,6 +13,7 @@ from core_driver import (
     only,
     published,
     signal,
+    started,
     started_by_rpc,
     state,
     value,
@@ -35,6 +36,7 @@ from iwf_interpreter.core import (
     FailRequested,
     FailRun,
     LocalCallFailed,
+    SetSearchAttributes,
     StartTimer,
     TimerFired,
     TimerSkipped,
@@ -45,6 +47,7 @@ from iwf_models import (
     CommandRequest,
     CommandWaitingType,
     ExecuteApiFailurePolicy,
+    ExecutingStateIdMode,
     SignalCommand,
     TimerCommand,
     WorkflowConditionalClose,
@@ -366,3 +369,42 @@ def test_threshold_of_one_makes_progress_in_every_run(run: Driver) -> None:
 
     assert (calls(first), calls(after)) == (["ex/S2-1"], ["ex/S3-1"])
     assert third.state.operations == 0
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        pytest.param(ContinueAsNewRequested(), id="requested"),
+        pytest.param(ContinueAsNewSuggested(), id="suggested"),
+        pytest.param(signal("c", "2"), id="threshold"),
+    ],
+)
+def test_run_that_has_calls_to_make_begins_with_them(run: Driver, cause: Event) -> None:
+    """The cause comes in the first batch of the next run: without a call it would get nowhere."""
+    run.start(state("S1", skip_wait_until=True), config=threshold(1))
+    (command,) = run.batch(executed("S1-1", state("S2")))
+    assert isinstance(command, ContinueAsNew)
+    new = Driver()
+    run.successors.append(new)
+
+    commands = new.batch(started(command.input, run_id="run-3"), cause, signal("c", "1"))
+
+    assert calls(commands) == ["wu/S2-1"]
+    assert continues(new.batch(waited("S2-1")))
+
+
+def test_state_that_the_next_run_starts_is_shown_already(run: Driver) -> None:
+    """So the index is not told of a gap between the two runs."""
+    run.start(
+        state("S1", skip_wait_until=True),
+        config=WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.ENABLED_FOR_ALL),
+    )
+
+    (change, command) = run.batch(executed("S1-1", state("S2")), ContinueAsNewRequested())
+
+    assert isinstance(change, SetSearchAttributes)
+    assert change.values["IwfExecutingStateIds"].value == ["S2"]
+    new, first = run.successor([command])
+    assert calls(first) == ["wu/S2-1"]
+    assert [type(each) for each in first] == [CallWaitUntil]
+    assert new.state.executing_state_ids == ["S2"]

@@ -238,14 +238,16 @@ def test_page_calls_are_told_from_others() -> None:
     assert continuing.page_number("snapshot/1/12") == 12
 
 
-def test_run_may_continue_again_before_it_did_anything_else(run: Driver) -> None:
-    """A request that comes while the state is loaded is taken in with the rest."""
+def test_run_that_is_to_continue_while_it_loads_makes_its_calls_first(run: Driver) -> None:
+    """Else signals that keep coming could send it on and on without a single call."""
     command = large_run(run)
     new, _ = run.successor([command])
     new.batch(ContinueAsNewRequested())
 
     commands = new.batch(*pages_of(run, page_count(command)))
+    after = new.batch(executed("S1-1", state("S2")))
 
-    third, first = new.successor(commands)
-    assert len(first) == page_count(only(commands, ContinueAsNew))
-    assert calls(third.batch(*pages_of(new, len(first)))) == ["ex/S1-1"]
+    assert calls(commands) == ["ex/S1-1"]
+    third, first = new.successor(after)
+    assert len(first) == page_count(only(after, ContinueAsNew))
+    assert calls(third.batch(*pages_of(new, len(first)))) == ["wu/S2-1"]

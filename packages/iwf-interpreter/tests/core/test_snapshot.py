@@ -160,6 +160,7 @@ def test_what_belongs_to_one_run_is_not_carried() -> None:
         "timers_started": 3,
         "lock_tickets": [LockTicket(owner="ex/S2-1", keys=["d=a"])],
         "state_waits": {"u": StateTarget(state_execution_id="S1-1")},
+        "has_called": True,
         "operations": 7,
         "continue_requested": True,
         "continue_suggested": True,

@@ -90,8 +90,11 @@ class TaskRefused(Exception):
 class Dialect(Protocol):
     """One engine's worker protocol."""
 
-    async def poll_workflow_task(self, *, sticky: bool) -> WorkflowTask | None:
-        """Wait for a task of the shared queue, or of this process's own; `None` when the wait was in vain."""
+    async def poll_workflow_task(self, *, sticky: bool, brief: bool) -> WorkflowTask | None:
+        """Wait for a task of the shared queue, or of this process's own; `None` when the wait was in vain.
+
+        A brief wait takes no longer than it must.
+        """
         ...
 
     async def poll_activity_task(self) -> ActivityTask | None:

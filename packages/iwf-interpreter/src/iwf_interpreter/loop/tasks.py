@@ -15,6 +15,7 @@ What must stay true:
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
@@ -76,6 +77,9 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
+_OWN_QUEUE_SECONDS = 2.0
+"""How long the queue of the cached runs is polled on after a stop."""
+
 _LEAST = {
     "max_cached_workflows": 0,
     "max_cached_bytes": 0,
@@ -109,6 +113,7 @@ class TaskLoop:
         self._task_slots = anyio.Semaphore(options.max_concurrent_workflow_tasks, fast_acquire=True)
         self._activity_slots = anyio.Semaphore(options.max_concurrent_activities, fast_acquire=True)
         self._stopping = anyio.Event()
+        self._stopped_at = math.inf
         self._work: TaskGroup | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -120,16 +125,18 @@ class TaskLoop:
             self._work = work
             async with anyio.create_task_group() as pollers:
                 self._start_pollers(pollers)
+                if self._options.max_cached_workflows:
+                    pollers.start_soon(self._poll_own_queue)
                 task_status.started()
-                await self._stopping.wait()
-                await self._dialect.release_sticky_queue()
             # Every poll has returned, so nothing new can come in.
             work.cancel_scope.deadline = anyio.current_time() + self._options.drain_seconds
         self._work = None
 
     def stop(self) -> None:
         """Poll no more, finish what is in hand, then let `run` return."""
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopped_at = anyio.current_time()
+            self._stopping.set()
 
     def has_slot(self) -> bool:
         """Whether a task that did not come from a poll can be taken now."""
@@ -149,37 +156,56 @@ class TaskLoop:
             pollers.start_soon(
                 self._poll,
                 self._task_slots,
-                lambda: dialect.poll_workflow_task(sticky=False),
+                lambda: dialect.poll_workflow_task(sticky=False, brief=False),
                 self._run_workflow_task,
+                self._stopping.is_set,
             )
-            if options.max_cached_workflows:
+        for _ in range(options.activity_task_pollers):
+            pollers.start_soon(
+                self._poll,
+                self._activity_slots,
+                dialect.poll_activity_task,
+                self._activities.run,
+                self._stopping.is_set,
+            )
+
+    async def _poll_own_queue(self) -> None:
+        """Poll the queue of the cached runs, and let others have them when that is over.
+
+        A task that comes to a queue without polls is stuck for seconds, and one that is just being handed out
+        when the queue is released is lost. So this queue is polled for a while after the stop, until busy runs
+        have been answered to come elsewhere, and released when no poll is open.
+        """
+        async with anyio.create_task_group() as pollers:
+            for _ in range(self._options.workflow_task_pollers):
                 pollers.start_soon(
                     self._poll,
                     self._task_slots,
-                    lambda: dialect.poll_workflow_task(sticky=True),
+                    lambda: self._dialect.poll_workflow_task(sticky=True, brief=self._stopping.is_set()),
                     self._run_workflow_task,
+                    lambda: anyio.current_time() > self._stopped_at + _OWN_QUEUE_SECONDS,
                 )
-        for _ in range(options.activity_task_pollers):
-            pollers.start_soon(
-                self._poll, self._activity_slots, dialect.poll_activity_task, self._activities.run
-            )
+        await self._dialect.release_sticky_queue()
 
     async def _poll(
         self,
         slots: anyio.Semaphore,
         poll: Callable[[], Awaitable[T | None]],
         work: Callable[[T], Awaitable[None]],
+        is_over: Callable[[], bool],
     ) -> None:
-        """Poll until stopping; whatever a poll brings is worked on elsewhere, in a slot of its own."""
+        """Poll until it is over; whatever a poll brings is worked on elsewhere, in a slot of its own."""
         assert self._work is not None
         failures = 0
-        while not self._stopping.is_set():
+        while not is_over():
             await slots.acquire()
             try:
                 task = await poll()
                 failures = 0
             except Exception:
                 slots.release()
+                if self._stopping.is_set():
+                    return
                 failures += 1
                 _logger.warning("polling failed %d times in a row", failures, exc_info=failures == 1)
                 with anyio.move_on_after(min(10.0, 0.1 * 2**failures)):

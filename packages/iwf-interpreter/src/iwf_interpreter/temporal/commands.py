@@ -120,10 +120,10 @@ def fitting(translated: Sequence[TemporalCommand]) -> int:
     size = 0
     cut = 0
     for count, command in enumerate(translated):
+        size += command.ByteSize()
         if command.command_type == CommandType.COMMAND_TYPE_RECORD_MARKER:
             cut = 0
-        size += command.ByteSize()
-        if size > MAX_ANSWER_BYTES and count and not cut:
+        elif size > MAX_ANSWER_BYTES and count and not cut:
             cut = count
     return cut or len(translated)
 

@@ -55,6 +55,7 @@ from iwf_interpreter.temporal.tasks import (
 _logger = logging.getLogger(__name__)
 
 _RESPOND_TIMEOUT = timedelta(seconds=10)
+_BRIEF_POLL = timedelta(seconds=3)
 _HISTORY_PAGE_EVENTS = 1000
 _NOTHING_POLLED = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
 _WORTH_REPEATING = frozenset(
@@ -104,7 +105,7 @@ class TemporalDialect:
 
     # Workflow tasks
 
-    async def poll_workflow_task(self, *, sticky: bool) -> WorkflowTask | None:
+    async def poll_workflow_task(self, *, sticky: bool, brief: bool) -> WorkflowTask | None:
         request = PollWorkflowTaskQueueRequest(
             namespace=self._namespace,
             task_queue=self._sticky_queue if sticky else self._normal_queue,
@@ -113,7 +114,7 @@ class TemporalDialect:
         )
         try:
             response = await self._service.poll_workflow_task_queue(
-                request, timeout=timedelta(seconds=self._options.poll_seconds)
+                request, timeout=_BRIEF_POLL if brief else timedelta(seconds=self._options.poll_seconds)
             )
         except RPCError as error:
             if error.status in _NOTHING_POLLED:
