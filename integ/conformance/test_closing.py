@@ -4,7 +4,6 @@ from typing import Any
 
 import anyio
 import pytest
-
 from conformance.flows import Flow, under, until
 from conformance.histories import describe
 from conformance.replies import (
@@ -18,6 +17,7 @@ from conformance.replies import (
     received,
     to,
 )
+
 from iwf_interpreter.temporal import Connection
 from iwf_models import (
     StateDecision,

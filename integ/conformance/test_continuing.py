@@ -4,11 +4,11 @@ from typing import Any
 
 import anyio
 import pytest
-from temporalio.api.enums.v1 import EventType
-
 from conformance.flows import CONTINUED, Flow, under, until
 from conformance.histories import chain, dump_text, of_type
 from conformance.replies import ALL, COMPLETE, await_commands, decide, received, statuses, texts, to
+from temporalio.api.enums.v1 import EventType
+
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import Answer, go_to, wait_for
 from scenario import history
@@ -53,6 +53,8 @@ async def test_threshold_of_one_gives_each_completed_execution_a_run(
 
 @pytest.mark.requirement("continue.context", "get.over-the-chain")
 async def test_workers_see_run_and_start_of_the_chain_and_waiting_follows_it(flow: Flow) -> None:
+    """The timer makes later runs start in another second than the first one."""
+    flow.worker.script("S1.waitUntil", wait_for(timers=(1,)))
     flow.worker.script("S1.execute", go_to("S2"))
     flow.worker.script("S2.waitUntil", wait_for(signals=("go",)))
     flow.worker.script("S2.execute", decide(to(COMPLETE, "end")))

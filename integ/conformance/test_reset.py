@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import EventType
-
 from conformance.flows import WITHOUT_THRESHOLD, Flow, under
 from conformance.histories import of_type
 from conformance.replies import ALL, COMPLETE, FOREVER, await_commands, decide, rpc_answer, statuses, to
+from temporalio.api.enums.v1 import EventType
+
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import go_to, wait_for
 from scenario import NOT_EXISTS, UNCATEGORIZED, history, refused
@@ -179,6 +179,30 @@ async def test_resets_to_an_event_and_to_a_time(flow: Flow, connection: Connecti
     await reset(flow, workflow_id, "HISTORY_EVENT_TIME", historyEventTime=moment, workflowRunId=run_id)
     assert await flow.completed(workflow_id) == [("S2-5", "end")]
     assert flow.counts("S1.execute", "S2.execute") == [1, 15]
+
+
+@under("local")
+@pytest.mark.requirement("reset.local-calls", "reset.beginning", "reset.event-id", "reset.event-time")
+async def test_every_reset_of_calls_that_share_a_task_makes_all_of_them_again(
+    flow: Flow, connection: Connection
+) -> None:
+    """All calls were made in place, in the first task: a point within it is the task itself."""
+    workflow_id, run_id = await five_executions(flow)
+    (first, *_) = of_type(
+        await history(connection, workflow_id, run_id), EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    )
+    points: list[tuple[str, dict[str, Any]]] = [
+        ("BEGINNING", {}),
+        ("STATE_ID", {"stateId": "S2"}),
+        ("STATE_EXECUTION_ID", {"stateExecutionId": "S2-4"}),
+        ("HISTORY_EVENT_ID", {"historyEventId": first.event_id}),
+        ("HISTORY_EVENT_TIME", {"historyEventTime": first.event_time.ToJsonString()}),
+    ]
+
+    for times, (kind, point) in enumerate(points, start=2):
+        await reset(flow, workflow_id, kind, workflowRunId=run_id, **point)
+        assert await flow.completed(workflow_id) == [("S2-5", "end")]
+        assert flow.counts("S1.execute", "S2.execute") == [times, 5 * times], kind
 
 
 @pytest.mark.requirement("reset.any-run-of-the-chain", "reset.running")

@@ -6,12 +6,10 @@ from typing import Any, TypeVar
 
 import anyio
 import msgspec
-import pytest
 from anyio.abc import TaskStatus
 
 from iwf_interpreter.contract import InterpreterInput, SnapshotPage, SnapshotPageQuery
 from iwf_interpreter.core import SignalReceived, Started
-from iwf_interpreter.loop import tasks
 from iwf_interpreter.loop.attempts import Attempts
 from iwf_interpreter.loop.dialect import (
     ActivityTask,
@@ -327,27 +325,20 @@ async def looping(
     dialect: ScriptedDialect,
     worker: WorkerClient | None = None,
     observer: Observer | None = None,
-    *,
-    own_queue_seconds: float = 0,
     **options: Any,
 ) -> AsyncGenerator[TaskLoop]:
-    """A loop that runs until the end of the block, or until it is stopped.
+    """A loop that runs until the end of the block, or until it is stopped."""
+    loop = TaskLoop(
+        dialect,
+        attempts(worker or ScriptedWorker(), observer),
+        LoopOptions(**{"release_seconds": 0.02, **options}),
+        observer,
+    )
+    async with anyio.create_task_group() as group:
 
-    Args:
-        dialect: The engine.
-        worker: The worker; by default one that never answers.
-        observer: Is told what happens.
-        own_queue_seconds: How long the process's own queue is polled on after the stop.
-        options: Fields of `LoopOptions`.
-    """
-    loop = TaskLoop(dialect, attempts(worker or ScriptedWorker(), observer), LoopOptions(**options), observer)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "_OWN_QUEUE_SECONDS", own_queue_seconds)
-        async with anyio.create_task_group() as group:
+        async def run(*, task_status: TaskStatus[None]) -> None:
+            await loop.run(task_status=task_status)
 
-            async def run(*, task_status: TaskStatus[None]) -> None:
-                await loop.run(task_status=task_status)
-
-            await group.start(run)
-            yield loop
-            loop.stop()
+        await group.start(run)
+        yield loop
+        loop.stop()

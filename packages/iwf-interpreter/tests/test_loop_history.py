@@ -1,4 +1,4 @@
-"""Items of a history: what the loop expects to be told of a command, and what a result in place tells the core."""
+"""Items of a history: how commands are confirmed, and what a result in place tells the core."""
 
 import pytest
 from scripted_loop import decision

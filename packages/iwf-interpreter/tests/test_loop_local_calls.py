@@ -275,3 +275,18 @@ async def test_result_for_which_there_is_no_room_comes_with_the_next_task() -> N
     assert names(second.outgoing) == ["local call wu/S2-1", "local call ex/S2-1"]
     assert [name for name, _ in worker.calls] == ["S1-1", "S2-1", "S2-1"]
     assert not dialect.failed
+
+
+async def test_call_whose_result_was_lost_is_made_again() -> None:
+    """Results of runs that are left alone for long make room for others."""
+    dialect, worker = ScriptedDialect(), ScriptedWorker()
+    async with looping(dialect, worker, heartbeat_seconds=0, impatient_seconds=0) as loop:
+        dialect.hand_out(task([started(IN_PLACE), Border(1000, in_hand=True)]))
+        await dialect.until(1, "completed")
+        await worker.until_called(1)
+        loop._local.drop("r")  # pyright: ignore[reportPrivateUsage]
+        dialect.hand_out(task([Border(2000, in_hand=True)], first=4, previous=3, started=6))
+        await dialect.until(2, "completed")
+        await worker.until_called(2)
+
+    assert [name for name, _ in worker.calls] == ["S1-1", "S1-1"]

@@ -3,32 +3,22 @@
 from collections.abc import Sequence
 
 import pytest
+from run_stories import Story, answered
 from scripted_loop import CALL_S1, IN_PLACE, Items, decision, signal, started
 
 from iwf_interpreter.contract import (
-    LockedRpcAnswer,
-    LockedRpcRequest,
-    RpcFailure,
     RpcSignal,
-    StateTarget,
-    UpdateError,
 )
 from iwf_interpreter.core import (
-    AcceptUpdate,
-    AnswerUpdate,
     CallExecute,
     CallWaitUntil,
     CancelRequested,
     CompleteRun,
     ContinueAsNewRequested,
-    ExecuteAnswered,
-    LockedRpcRequested,
     NotReady,
     RpcWritten,
     SetSearchAttributes,
-    StateWaitRequested,
     UnexpectedEvent,
-    WaitUntilAnswered,
 )
 from iwf_interpreter.loop.history import (
     Border,
@@ -39,93 +29,21 @@ from iwf_interpreter.loop.history import (
     LocalFailure,
     LocalResult,
     Outgoing,
-    UpdateRequest,
 )
-from iwf_interpreter.loop.runs import Nondeterminism, Refusal, Run
+from iwf_interpreter.loop.runs import Nondeterminism, Run
 from iwf_models import (
     EventType,
     ExecutingStateIdMode,
-    PersistenceLoadingPolicy,
-    PersistenceLoadingType,
     StateDecision,
     StateMovement,
     WorkflowConfig,
-    WorkflowStateOptions,
     WorkflowStateStartResponse,
-    WorkflowWorkerRpcResponse,
     compat,
 )
 
 INDEXED = compat.merged_config(
     IN_PLACE, WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.ENABLED_FOR_ALL)
 )
-
-LOCKING_A = PersistenceLoadingPolicy(
-    persistence_loading_type=PersistenceLoadingType.LOAD_PARTIAL_WITH_EXCLUSIVE_LOCK, locking_keys=["a"]
-)
-
-
-class Story:
-    """One run in the cache of a loop, and the history that its tasks make."""
-
-    def __init__(self) -> None:
-        self.run = Run(Items())
-        self.history: list[Item] = []
-        self.refusals: dict[str, Refusal] = {}
-        self._echoes: list[Item] = []
-
-    def task(
-        self,
-        now_ms: int,
-        *events: Fact,
-        updates: Sequence[UpdateRequest] = (),
-        results: Sequence[LocalResult] = (),
-        send: int | None = None,
-    ) -> list[Outgoing]:
-        """A task with these events: what it was answered with.
-
-        Args:
-            now_ms: When.
-            events: What happened.
-            updates: What clients want.
-            results: Calls in place that end before the task is answered.
-            send: How many commands fit into the answer.
-        """
-        self.refusals = self.run.feed([*self._echoes, *events, Border(now_ms, in_hand=True)], updates)
-        if not self.run.settled:
-            self._echoes = []
-            return []
-        for result in results:
-            self.run.take_local(result)
-        self.run.end_task()
-        outgoing = list(self.run.outgoing)[:send]
-        if len(outgoing) < len(self.run.outgoing):
-            self.run.hold_back(len(outgoing))
-            outgoing.append(HeldBack())
-        taken_on = [
-            Fact(update.event)
-            for update in updates
-            if update.event is not None and update.update_id not in self.refusals
-        ]
-        self._echoes = [echo(command) for command in outgoing]
-        self.history += [*events, *taken_on, Border(now_ms), *self._echoes]
-        return outgoing
-
-    def replayed(self) -> Run:
-        """The run rebuilt from its history, which must give the same."""
-        again = Run(Items())
-        again.feed(self.history)
-        assert (again.closed, again.now_ms, again.open_local) == (
-            self.run.closed,
-            self.run.now_ms,
-            self.run.open_local,
-        )
-        assert again.state == self.run.state
-        return again
-
-
-def echo(command: Outgoing) -> Item:
-    return command if isinstance(command, LocalResult | HeldBack) else Echo.of(command)
 
 
 def kinds(outgoing: Sequence[Outgoing]) -> list[type[object]]:
@@ -138,22 +56,6 @@ def waited(execution_id: str, now_ms: int = 0) -> LocalResult:
 
 def executed(execution_id: str, *state_ids: str, now_ms: int = 0) -> LocalResult:
     return LocalResult(call_id=f"ex/{execution_id}", now_ms=now_ms, execute=decision(*state_ids))
-
-
-def rpc(update_id: str = "u") -> UpdateRequest:
-    request = LockedRpcRequest(rpc_name="pay", data_attributes_loading_policy=LOCKING_A)
-    return UpdateRequest(
-        update_id=update_id, event=LockedRpcRequested(update_id=update_id, request=request), message=None
-    )
-
-
-def wait_for(execution_id: str, update_id: str = "u") -> UpdateRequest:
-    event = StateWaitRequested(update_id=update_id, target=StateTarget(state_execution_id=execution_id))
-    return UpdateRequest(update_id=update_id, event=event, message=None)
-
-
-def answered(execution_id: str) -> Fact:
-    return Fact(WaitUntilAnswered(execution_id=execution_id, answer=WorkflowStateStartResponse()))
 
 
 def starting(*state_ids: str) -> RpcSignal:
@@ -344,125 +246,6 @@ def test_clock_of_a_run_never_goes_back() -> None:
 
     assert story.run.now_ms == 2600
     story.replayed()
-
-
-def test_update_is_part_of_the_batch_of_the_task_that_takes_it_on() -> None:
-    story = Story()
-
-    first = story.task(1000, started(start_state_id=None), updates=[rpc()])
-    second = story.task(
-        2000,
-        results=[LocalResult(call_id="rpc/u", now_ms=2010, rpc=WorkflowWorkerRpcResponse())],
-    )
-
-    assert first == [AcceptUpdate(update_id="u")]
-    assert second[1:] == [AnswerUpdate(update_id="u", result=LockedRpcAnswer())]
-    story.replayed()
-
-
-def test_failed_rpc_ends_its_update() -> None:
-    story = Story()
-    failure = RpcFailure(detail="no", worker_detail="", worker_error_type="", worker_status=500)
-
-    outgoing = story.task(
-        1000,
-        started(start_state_id=None),
-        updates=[rpc()],
-        results=[LocalResult(call_id="rpc/u", now_ms=1010, rpc_failure=failure)],
-    )
-
-    assert outgoing[-1] == AnswerUpdate(update_id="u", result=LockedRpcAnswer(failure=failure))
-    story.replayed()
-
-
-def test_refused_update_alone_leaves_no_trace() -> None:
-    story = Story()
-    holding = WorkflowStateOptions(skip_wait_until=True, execute_api_data_attributes_loading_policy=LOCKING_A)
-    story.task(1000, started(state_options=holding))
-    story.task(1500, signal("1"))
-    before = story.replayed().state
-
-    refusals = story.run.feed([Border(2000, in_hand=True)], [rpc("u")])
-
-    assert refusals == {
-        "u": Refusal(
-            UpdateError.LOCKED,
-            "requested data or search attributes are being locked by other operations",
-        )
-    }
-    assert not story.run.settled
-    assert list(story.run.outgoing) == []
-    assert (story.run.now_ms, story.run.state) == (1500, before)
-
-
-def test_refused_update_beside_an_event_does_not_keep_it_from_counting() -> None:
-    story = Story()
-    story.task(1000, started(start_state_id=None), updates=[rpc("first")])
-
-    story.task(2000, signal("1"), updates=[rpc("u")])
-
-    assert list(story.refusals) == ["u"]
-    assert story.run.settled
-    assert len(story.run.state.signal_channels["c"]) == 1
-    story.replayed()
-
-
-def test_refused_update_beside_one_that_is_taken_on_counts_for_nothing() -> None:
-    story = Story()
-
-    outgoing = story.task(1000, started(start_state_id=None), updates=[rpc("u1"), rpc("u2")])
-
-    assert list(story.refusals) == ["u2"]
-    assert outgoing == [AcceptUpdate(update_id="u1")]
-    story.replayed()
-
-
-def test_update_without_sense_is_refused_with_its_problem() -> None:
-    story = Story()
-    story.task(1000, started(start_state_id=None))
-
-    story.task(2000, updates=[UpdateRequest(update_id="u", event=None, problem="what is that", message=None)])
-
-    assert story.refusals == {"u": Refusal(UpdateError.INVALID, "what is that")}
-    assert not story.run.settled
-
-
-def test_updates_of_a_draining_run_are_sent_on() -> None:
-    story = Story()
-    story.task(1000, started(start_state_id=None), updates=[rpc("first")])
-    story.task(2000, Fact(ContinueAsNewRequested()))
-
-    story.task(3000, updates=[rpc("u")])
-
-    assert story.refusals["u"].error is UpdateError.ASK_AGAIN
-
-
-def test_waiting_client_is_answered_in_a_later_task() -> None:
-    story = Story()
-    story.task(1000, started(), updates=[wait_for("S1-1")])
-    story.task(2000, answered("S1-1"))
-
-    outgoing = story.task(3000, Fact(ExecuteAnswered(execution_id="S1-1", answer=decision("S2"))))
-
-    assert [Echo.of(command) for command in outgoing] == [
-        Echo("call", "wu/S2-1"),
-        Echo("update end", "u"),
-    ]
-    story.replayed()
-
-
-def test_updates_that_the_history_holds_are_offered_with_the_others() -> None:
-    """A reset has put `u1` there; no message comes for it."""
-    run = Run(Items())
-
-    refusals = run.feed(
-        [started(start_state_id=None), Border(1000, in_hand=True, updates=[rpc("u1")])], [rpc("u2")]
-    )
-
-    assert [update.update_id for update in run.offered] == ["u1", "u2"]
-    assert list(refusals) == ["u2"]
-    run.feed([Echo("update accept", "u1"), signal("1"), Border(2000, in_hand=True)])
-    assert list(run.offered) == []
 
 
 @pytest.mark.parametrize("send", [1, 2])

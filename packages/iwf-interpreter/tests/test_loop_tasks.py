@@ -17,7 +17,6 @@ from scripted_loop import (
 
 from iwf_interpreter.contract import ContinuedRun, StateTarget, UpdateError
 from iwf_interpreter.core import CancelRequested, StateWaitRequested
-from iwf_interpreter.loop import tasks
 from iwf_interpreter.loop.activities import WaitUntilInput
 from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, WorkflowTask
 from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, UpdateRequest
@@ -340,18 +339,16 @@ async def test_observer_that_fails_harms_nobody() -> None:
 
 
 async def test_own_queue_is_polled_on_for_a_while_after_the_stop() -> None:
-    """Busy runs still come there until they have been answered to come elsewhere."""
     dialect = ScriptedDialect()
-    async with looping(dialect, own_queue_seconds=5) as loop:
+    async with looping(dialect, release_seconds=1) as loop:
         dialect.hand_out(FIRST)
         await dialect.until(1, "completed")
         loop.stop()
         dialect.own_tasks.append(second())
+        dialect.hand_out()
         await dialect.until(2, "completed")
-        polled_on = not dialect.released
-        tasks._OWN_QUEUE_SECONDS = 0  # pyright: ignore[reportPrivateUsage]
+        before = dialect.released
 
-    assert polled_on
-    assert dialect.released
+    assert (before, dialect.released) == (False, True)
     assert [answer.keep_sticky for answer in dialect.completed] == [True, False]
     assert dialect.histories_read == 1

@@ -15,10 +15,8 @@ def publish(channels: dict[str, list[V]], name: str, value: V) -> None:
 
 
 def take(channels: dict[str, list[V]], name: str, count: int) -> list[V]:
-    """Remove and return the oldest `count` messages; fewer when fewer are queued."""
-    messages = channels.get(name)
-    if messages is None:
-        return []
+    """Remove and return the oldest `count` messages of a channel that has some; fewer when fewer are queued."""
+    messages = channels[name]
     taken = messages[:count]
     if len(messages) <= count:
         del channels[name]

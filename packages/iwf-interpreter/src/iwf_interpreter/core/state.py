@@ -45,11 +45,6 @@ class Phase(StrEnum):
         """Whether the commands to wait for are still to come."""
         return self in (Phase.START, Phase.WAIT_UNTIL)
 
-    @property
-    def is_in_flight(self) -> bool:
-        """Whether a call is being made."""
-        return self in (Phase.WAIT_UNTIL, Phase.EXECUTE)
-
 
 class TimerState(StrEnum):
     """Status of a timer command, as `GetCurrentTimerInfos` shows it."""

@@ -102,7 +102,9 @@ class LocalCalls:
 
     def taken(self, run_id: str, call_id: str) -> None:
         """Note that the task in hand has taken a result in."""
-        self._runs[run_id].ready.pop(call_id, None)
+        calls = self._runs.get(run_id)
+        if calls is not None:
+            calls.ready.pop(call_id, None)
 
     def recorded(self, run_id: str, call_ids: Iterable[str]) -> None:
         """Forget results that the engine has taken."""

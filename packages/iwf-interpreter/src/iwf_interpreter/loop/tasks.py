@@ -15,8 +15,7 @@ What must stay true:
 """
 
 import logging
-import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -39,7 +38,7 @@ from iwf_interpreter.loop.dialect import (
 )
 from iwf_interpreter.loop.history import LocalResult
 from iwf_interpreter.loop.local import LocalCalls
-from iwf_interpreter.loop.runs import Refusal, Run
+from iwf_interpreter.loop.runs import LocalCall, Refusal, Run
 from iwf_interpreter.loop.sizes import AnswerBudget
 from iwf_interpreter.observer import Observer, tell
 
@@ -67,6 +66,8 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
     workflow_task_pollers: int = 4
     """Polls of each of the two task queues, at least 2."""
     activity_task_pollers: int = 4
+    release_seconds: float = 2.0
+    """How long after a stop the tasks of cached runs are still taken, so that busy runs can move."""
     drain_seconds: float = 30.0
     """How long calls in flight may go on after `TaskLoop.stop`."""
 
@@ -76,9 +77,6 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
 
-
-_OWN_QUEUE_SECONDS = 2.0
-"""How long the queue of the cached runs is polled on after a stop."""
 
 _LEAST = {
     "max_cached_workflows": 0,
@@ -90,6 +88,7 @@ _LEAST = {
     "max_concurrent_activities": 1,
     "workflow_task_pollers": 1,
     "activity_task_pollers": 1,
+    "release_seconds": 0,
     "drain_seconds": 0,
 }
 
@@ -113,7 +112,6 @@ class TaskLoop:
         self._task_slots = anyio.Semaphore(options.max_concurrent_workflow_tasks, fast_acquire=True)
         self._activity_slots = anyio.Semaphore(options.max_concurrent_activities, fast_acquire=True)
         self._stopping = anyio.Event()
-        self._stopped_at = math.inf
         self._work: TaskGroup | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -134,9 +132,7 @@ class TaskLoop:
 
     def stop(self) -> None:
         """Poll no more, finish what is in hand, then let `run` return."""
-        if not self._stopping.is_set():
-            self._stopped_at = anyio.current_time()
-            self._stopping.set()
+        self._stopping.set()
 
     def has_slot(self) -> bool:
         """Whether a task that did not come from a poll can be taken now."""
@@ -170,12 +166,13 @@ class TaskLoop:
             )
 
     async def _poll_own_queue(self) -> None:
-        """Poll the queue of the cached runs, and let others have them when that is over.
+        """Poll the queue of the cached runs, and let others have them after the stop.
 
         A task that comes to a queue without polls is stuck for seconds, and one that is just being handed out
-        when the queue is released is lost. So this queue is polled for a while after the stop, until busy runs
-        have been answered to come elsewhere, and released when no poll is open.
+        when the queue is released is lost. So the polls go on for a while, until busy runs have been answered
+        to come elsewhere, and the queue is released when none of them is open.
         """
+        is_over = anyio.Event()
         async with anyio.create_task_group() as pollers:
             for _ in range(self._options.workflow_task_pollers):
                 pollers.start_soon(
@@ -183,8 +180,11 @@ class TaskLoop:
                     self._task_slots,
                     lambda: self._dialect.poll_workflow_task(sticky=True, brief=self._stopping.is_set()),
                     self._run_workflow_task,
-                    lambda: anyio.current_time() > self._stopped_at + _OWN_QUEUE_SECONDS,
+                    is_over.is_set,
                 )
+            await self._stopping.wait()
+            await anyio.sleep(self._options.release_seconds)
+            is_over.set()
         await self._dialect.release_sticky_queue()
 
     async def _poll(
@@ -309,11 +309,17 @@ class TaskLoop:
         def now_ms() -> int:
             return began_ms + int((anyio.current_time() - began) * 1000)
 
-        budget = AnswerBudget()
-        while run.open_local and not run.closed:
+        def start(calls: Iterable[LocalCall]) -> None:
+            assert self._work is not None
             if not self._stopping.is_set():
-                for call in run.take_new_local_calls():
+                for call in calls:
                     self._local.start(self._work, task.run_id, run.previous_run_id, call, now_ms)
+
+        budget = AnswerBudget()
+        # Also those of earlier tasks: should a result have been lost, the call is made again.
+        start(run.open_local.values())
+        while run.open_local and not run.closed:
+            start(run.take_new_local_calls())
             patience = self._options.heartbeat_seconds
             if not all(isinstance(waiting, LocalResult) for waiting in run.outgoing):
                 patience = min(patience, self._options.impatient_seconds)
