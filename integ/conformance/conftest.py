@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
-from conformance.flows import VARIANTS, Flow, Variant
 
+from conformance.flows import VARIANTS, Flow, Variant
 from iwf_api.dev.temporal_server import TemporalDevServer
 from iwf_api.listener import listen
 from iwf_api.server import Role, ServerOptions, running

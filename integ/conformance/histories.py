@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from conformance.flows import Flow
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
@@ -16,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     SignalWorkflowExecutionRequest,
 )
 
+from conformance.flows import Flow
 from iwf_interpreter.contract import EXECUTING_STATE_IDS_ATTRIBUTE, SystemSignal
 from iwf_interpreter.temporal import Connection
 from iwf_interpreter.temporal.payloads import to_payloads

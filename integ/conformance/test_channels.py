@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+
 from conformance.flows import Flow, until
 from conformance.histories import dump
 from conformance.replies import ALL, COMPLETE, await_commands, decide, received, to
-
 from iwf_testkit import dead_end, go_to, wait_for
 
 pytestmark = pytest.mark.anyio

@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import pytest
+
 from conformance.flows import Flow, under, until
 from conformance.histories import describe
 from conformance.replies import (
@@ -17,7 +18,6 @@ from conformance.replies import (
     received,
     to,
 )
-
 from iwf_interpreter.temporal import Connection
 from iwf_models import (
     StateDecision,

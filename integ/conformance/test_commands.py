@@ -1,6 +1,7 @@
 """Commands: when a state goes on, which message a command takes, and what execute is told of each."""
 
 import pytest
+
 from conformance.flows import Flow, under
 from conformance.replies import (
     ALL,
@@ -13,7 +14,6 @@ from conformance.replies import (
     rpc_answer,
     statuses,
 )
-
 from iwf_models import (
     CommandCombination,
     CommandRequest,

@@ -1,10 +1,10 @@
 """Changing a running workflow's configuration, and telling it to continue as new."""
 
 import pytest
+
 from conformance.flows import WITHOUT_THRESHOLD, Flow, under, until
 from conformance.histories import config, scheduled_activities
 from conformance.replies import decide, rpc_answer, to
-
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import dead_end, go_to, wait_for
 from scenario import NOT_EXISTS, refused

@@ -4,11 +4,11 @@ from typing import Any
 
 import anyio
 import pytest
+from temporalio.api.enums.v1 import EventType
+
 from conformance.flows import CONTINUED, Flow, under, until
 from conformance.histories import chain, dump_text, of_type
 from conformance.replies import ALL, COMPLETE, await_commands, decide, received, statuses, texts, to
-from temporalio.api.enums.v1 import EventType
-
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import Answer, go_to, wait_for
 from scenario import history

@@ -1,10 +1,10 @@
 """The system search attribute that shows which states of a workflow execute."""
 
 import pytest
+
 from conformance.flows import LOCAL, REGULAR, Flow, under, until
 from conformance.histories import chain, executing_ids
 from conformance.replies import COMPLETE, SKIP, decide, to
-
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import Answer, dead_end, go_to, wait_for
 

@@ -1,9 +1,9 @@
 """Calls that fail: how often they are made, what the workflow then says, and the policies to go on."""
 
 import pytest
+
 from conformance.flows import Flow
 from conformance.replies import COMPLETE, SKIPS, decide, to
-
 from iwf_models import RetryPolicy, WorkflowStateOptions
 from iwf_testkit import Answer, go_to, graceful_complete, wait_for
 

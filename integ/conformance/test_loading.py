@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+
 from conformance.flows import Flow
 from conformance.replies import keys, texts
-
 from iwf_models import (
     KeyValue,
     SearchAttribute,

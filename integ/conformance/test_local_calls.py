@@ -2,11 +2,11 @@
 
 import anyio
 import pytest
+from temporalio.api.enums.v1 import EventType
+
 from conformance.flows import LOCAL, Flow, under
 from conformance.histories import chain, of_type, scheduled_activities
 from conformance.replies import COMPLETE, FOREVER, SKIPS, decide, to
-from temporalio.api.enums.v1 import EventType
-
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import Answer, go_to, graceful_complete, wait_for
 

@@ -6,12 +6,12 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from temporalio.api.enums.v1 import EventType
+
 from conformance.flows import CONTINUED, REGULAR, Flow, under, until
 from conformance.histories import chain, of_type
 from conformance.replies import decide, rpc_answer, texts, to
 from conformance.test_locks import NUMBER, increment, locked, zero
-from temporalio.api.enums.v1 import EventType
-
 from iwf_interpreter.temporal import Connection
 from iwf_models import SearchAttribute, WorkflowWorkerRpcResponse
 from iwf_testkit import Answer, dead_end, go_to, wait_for

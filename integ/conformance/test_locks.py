@@ -4,9 +4,9 @@ from functools import partial
 
 import anyio
 import pytest
+
 from conformance.flows import REGULAR, Flow, under
 from conformance.replies import DEAD_END, SKIPS, decide, texts, to
-
 from iwf_models import (
     ExecuteApiFailurePolicy,
     PersistenceLoadingPolicy,

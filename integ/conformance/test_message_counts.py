@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+
 from conformance.flows import Flow, until
 from conformance.replies import ALL, ANY, received, statuses
-
 from iwf_models import (
     CommandRequest,
     CommandWaitingType,

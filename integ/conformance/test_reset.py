@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
+
 from conformance.flows import WITHOUT_THRESHOLD, Flow, under
 from conformance.histories import of_type
 from conformance.replies import ALL, COMPLETE, FOREVER, await_commands, decide, rpc_answer, statuses, to
-from temporalio.api.enums.v1 import EventType
-
 from iwf_interpreter.temporal import Connection
 from iwf_testkit import go_to, wait_for
 from scenario import NOT_EXISTS, UNCATEGORIZED, history, refused

@@ -4,9 +4,9 @@ from typing import Any
 
 import anyio
 import pytest
+
 from conformance.flows import Flow, under
 from conformance.replies import COMPLETE, SKIP, decide, to
-
 from iwf_testkit import Answer, dead_end, go_to, wait_for
 from scenario import NOT_EXISTS, Reply, refused
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+
 from conformance.flows import Flow
 from conformance.replies import FOREVER, SKIP, SKIPS, decide, to
-
 from iwf_testkit import Answer, dead_end, go_to, wait_for
 
 pytestmark = pytest.mark.anyio

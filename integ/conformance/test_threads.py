@@ -1,10 +1,10 @@
 """Threads of states: how they start, fan out, end, and what the workflow's result is then."""
 
 import pytest
+
 from conformance.flows import CONTINUED, Flow, under
 from conformance.histories import dump
 from conformance.replies import ALL, FOREVER, SKIP, SKIPS, await_commands, decide, rpc_answer, to
-
 from iwf_testkit import dead_end, force_complete, go_to, graceful_complete, wait_for
 
 pytestmark = pytest.mark.anyio

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
-from conformance.flows import Flow, under, until
-from conformance.histories import chain, dump, send_skip, timer_infos
-from conformance.replies import ALL, ANY, FOREVER, await_commands, rpc_answer, statuses
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 
+from conformance.flows import Flow, under, until
+from conformance.histories import chain, dump, send_skip, timer_infos
+from conformance.replies import ALL, ANY, FOREVER, await_commands, rpc_answer, statuses
 from iwf_interpreter.temporal import Connection
 from iwf_models import CommandRequest, TimerCommand, WorkflowStateStartResponse
 from iwf_testkit import dead_end, go_to

@@ -212,7 +212,7 @@ async def test_workflow_that_closed_without_the_state_lets_clients_wait_without_
     answer = await post("waitForStateCompletion", BRIEF)
 
     assert_timed_out(answer)
-    assert [call[0] for call in engine.calls] == ["query", "update", "query", "describe"]
+    assert [call[0] for call in engine.calls] == ["query", "update", "describe", "query"]
 
 
 async def test_workflow_that_has_not_begun_is_waited_for(engine: ScriptedEngine, post: Post) -> None:

@@ -328,10 +328,11 @@ async def looping(
     **options: Any,
 ) -> AsyncGenerator[TaskLoop]:
     """A loop that runs until the end of the block, or until it is stopped."""
+    options.setdefault("release_seconds", 0.02)
     loop = TaskLoop(
         dialect,
         attempts(worker or ScriptedWorker(), observer),
-        LoopOptions(**{"release_seconds": 0.02, **options}),
+        LoopOptions(**options),
         observer,
     )
     async with anyio.create_task_group() as group:

@@ -1,8 +1,8 @@
 import pytest
 
+from iwf_interpreter.contract import RpcFailure
 from iwf_interpreter.worker_errors import (
     InvalidWorkerAnswer,
-    RpcFailure,
     WorkerCallError,
     WorkerCallTimedOut,
     WorkerError,

@@ -98,11 +98,12 @@ async def _shared_wait(
                 raise
         except (RunEnded, TooManyUpdates, NotStartedYet, WorkflowNotFound):
             pass
-        # It may have completed meanwhile, and be the last that the workflow did.
+        # In this order: the state may complete meanwhile, and be the last that the workflow does.
+        status = (await service.engine.describe(workflow_id, "")).status
         answer = await look(service, workflow_id, target)
         if answer.completed:
             return answer
-        if (await service.engine.describe(workflow_id, "")).status is not WorkflowStatus.RUNNING:
+        if status is not WorkflowStatus.RUNNING:
             return None
         await anyio.sleep(pause)
         pause = min(LONGEST_PAUSE, 2 * pause)

@@ -15,7 +15,7 @@ def publish(channels: dict[str, list[V]], name: str, value: V) -> None:
 
 
 def take(channels: dict[str, list[V]], name: str, count: int) -> list[V]:
-    """Remove and return the oldest `count` messages of a channel that has some; fewer when fewer are queued."""
+    """Remove and return the oldest messages of a channel that has some: `count`, or fewer if it has fewer."""
     messages = channels[name]
     taken = messages[:count]
     if len(messages) <= count:
