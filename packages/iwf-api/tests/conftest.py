@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack
 import httpx
 import msgspec
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_api.app import create_app
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.worker_client import WorkerClient
+from scripted_engine import ScriptedEngine
 
 Post = Callable[[str, object], Awaitable[httpx.Response]]
 

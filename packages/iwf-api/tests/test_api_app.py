@@ -8,7 +8,6 @@ import anyio
 import httpx
 import pytest
 from anyio import create_memory_object_stream
-from scripted_engine import FOREVER, ScriptedEngine
 from starlette.types import Message
 
 from iwf_api import errors
@@ -17,6 +16,7 @@ from iwf_api.settings import ApiSettings
 from iwf_interpreter.engine import EngineError
 from iwf_interpreter.worker_client import WorkerClient
 from iwf_models import codec
+from scripted_engine import FOREVER, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

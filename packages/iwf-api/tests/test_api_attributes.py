@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from scripted_engine import RUNNING, ScriptedEngine
 
 from iwf_api.settings import ApiSettings, QueryRetryPolicy
 from iwf_interpreter.contract import (
@@ -23,6 +22,7 @@ from iwf_models import (
     SearchAttribute,
     SearchAttributeValueType,
 )
+from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

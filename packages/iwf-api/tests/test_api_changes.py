@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_api.settings import ApiSettings, QueryRetryPolicy
 from iwf_interpreter.contract import QueryType, SkipTimerSignal, SystemSignal, TimerInfo, TimerInfosAnswer
@@ -27,6 +26,7 @@ from iwf_models import (
     WorkflowDumpRequest,
     WorkflowDumpResponse,
 )
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

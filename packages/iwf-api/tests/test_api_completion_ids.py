@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 import httpx
 import msgspec
 import pytest
-from scripted_engine import RUNNING, ScriptedEngine
 
 from iwf_interpreter.contract import StateCompletionAnswer, StateTarget
 from iwf_interpreter.engine import NotStartedYet, WorkflowNotFound
 from iwf_models import WorkflowStatus
+from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

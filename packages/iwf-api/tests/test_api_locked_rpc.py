@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from scripted_engine import RUNNING, ScriptedEngine
 
 from iwf_api.operations.locked_rpc import locked_rpc
 from iwf_api.operations.service import Service
@@ -30,6 +29,7 @@ from iwf_models import (
     WorkflowRpcRequest,
     WorkflowStatus,
 )
+from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_interpreter.contract import (
     FailSignal,
@@ -15,6 +14,7 @@ from iwf_models import (
     EncodedObject,
     InterStateChannelPublishing,
 )
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,6 @@
 import httpx
 import msgspec
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_api.app import create_app
 from iwf_api.settings import ApiSettings
@@ -11,6 +10,7 @@ from iwf_interpreter.contract import PrepareRpcAnswer
 from iwf_interpreter.worker_client import WorkerClient
 from iwf_models import EventType, IwfEvent, IwfEventError
 from iwf_testkit import Answer, FakeWorker
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

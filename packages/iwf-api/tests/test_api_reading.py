@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 import httpx
 import msgspec
 import pytest
-from scripted_engine import RUNNING, ScriptedEngine
 
 from iwf_api.operations.service import Service
 from iwf_api.settings import ApiSettings
@@ -14,6 +13,7 @@ from iwf_interpreter.worker_client import WorkerClient
 from iwf_models import (
     WorkflowStatus,
 )
+from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,6 @@ import httpx
 import msgspec
 import pytest
 from msgspec import inspect
-from scripted_engine import ScriptedEngine
 
 from iwf_api.routes import ROUTES, ApiRoute
 from iwf_api.settings import ApiSettings
@@ -23,6 +22,7 @@ from iwf_models import (
     WorkflowSkipTimerRequest,
     WorkflowStartRequest,
 )
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,6 @@ import anyio
 import httpx
 import msgspec
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_api.settings import ApiSettings, QueryRetryPolicy
 from iwf_interpreter.contract import PrepareRpcAnswer, PrepareRpcQuery, QueryType, RpcSignal, SystemSignal
@@ -28,6 +27,7 @@ from iwf_models import (
     WorkflowWorkerRpcResponse,
 )
 from iwf_testkit import Answer, FakeWorker, value
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

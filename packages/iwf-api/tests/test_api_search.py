@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from scripted_engine import ScriptedEngine
 
 from iwf_interpreter.engine import SearchPage
+from scripted_engine import ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

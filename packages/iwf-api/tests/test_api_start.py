@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
-from scripted_engine import RUNNING, ScriptedEngine
 
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import InterpreterInput
@@ -23,6 +22,7 @@ from iwf_models import (
     WorkflowRetryPolicy,
     WorkflowStateOptions,
 )
+from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,6 @@ import anyio
 import httpx
 import msgspec
 import pytest
-from scripted_engine import FOREVER, RUNNING, ScriptedEngine
 
 from iwf_interpreter.contract import (
     QueryType,
@@ -25,6 +24,7 @@ from iwf_interpreter.engine import (
     WorkflowNotFound,
 )
 from iwf_models import EncodedObject, StateCompletionOutput, WorkflowStatus
+from scripted_engine import FOREVER, RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
 

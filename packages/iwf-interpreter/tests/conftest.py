@@ -11,9 +11,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from toy_interpreter import TASK_QUEUE, toy_worker
 
 from iwf_interpreter.temporal import Connection, TemporalEngine, connect
+from toy_interpreter import TASK_QUEUE, toy_worker
 
 SEARCH_ATTRIBUTES = {
     "IwfWorkflowType": "Keyword",

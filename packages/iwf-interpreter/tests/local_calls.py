@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup
-from scripted_loop import ScriptedWorker, attempts
 
 from iwf_interpreter.core import CallExecute, CallRpc, CallWaitUntil
 from iwf_interpreter.loop.history import LocalResult
@@ -16,6 +15,7 @@ from iwf_models import (
     WorkflowStateStartRequest,
     codec,
 )
+from scripted_loop import ScriptedWorker, attempts
 
 NOW_MS = 1_700_000_000_500
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from scripted_loop import Items
-
 from iwf_interpreter.core import (
     WaitUntilAnswered,
 )
@@ -21,6 +19,7 @@ from iwf_interpreter.loop.runs import Refusal, Run
 from iwf_models import (
     WorkflowStateStartResponse,
 )
+from scripted_loop import Items
 
 
 class Story:

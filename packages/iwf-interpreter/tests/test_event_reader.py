@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import ContinueAsNewInitiator
 from temporalio.api.update.v1 import Meta
-from written_histories import History, body
 
 from iwf_interpreter.contract import ContinuedRun, InterpreterInput
 from iwf_interpreter.core import (
@@ -22,6 +21,7 @@ from iwf_models import (
     EncodedObject,
     WorkflowConfig,
 )
+from written_histories import History, body
 
 START = InterpreterInput(iwf_workflow_type="T", iwf_worker_url="http://w", config=WorkflowConfig())
 

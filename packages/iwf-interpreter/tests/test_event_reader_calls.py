@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from temporalio.api.enums.v1 import RetryState, TimeoutType
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure, TimeoutFailureInfo
-from written_histories import History, body, scheduled
 
 from iwf_interpreter.contract import SnapshotPage
 from iwf_interpreter.core import (
@@ -24,6 +23,7 @@ from iwf_models import (
     WorkflowStateDecideResponse,
     WorkflowStateStartResponse,
 )
+from written_histories import History, body, scheduled
 
 DECISION = WorkflowStateDecideResponse(
     state_decision=StateDecision(next_states=[StateMovement(state_id="T")])

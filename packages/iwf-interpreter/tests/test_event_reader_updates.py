@@ -1,7 +1,6 @@
 """Updates in a history: looked up ahead, or brought along by a reset."""
 
 import pytest
-from written_histories import History, accept, scheduled, wait_request
 
 from iwf_interpreter.contract import StateTarget
 from iwf_interpreter.core import (
@@ -9,6 +8,7 @@ from iwf_interpreter.core import (
 )
 from iwf_interpreter.loop.history import Border, Echo, Fact
 from iwf_interpreter.temporal.events import UnknownEvent
+from written_histories import History, accept, scheduled, wait_request
 
 
 def wanted(update_id: str = "u") -> StateWaitRequested:

@@ -2,13 +2,13 @@
 
 import anyio
 import pytest
-from local_calls import PATIENCE, making, wait_until
-from scripted_loop import ScriptedWorker
 
 from iwf_interpreter.loop import local
 from iwf_models import (
     WorkflowStateStartResponse,
 )
+from local_calls import PATIENCE, making, wait_until
+from scripted_loop import ScriptedWorker
 
 pytestmark = pytest.mark.anyio
 

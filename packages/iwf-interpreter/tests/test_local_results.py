@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from local_calls import context, making, wait_until
-from scripted_loop import ScriptedWorker, decision
 
 from iwf_interpreter.contract import RpcFailure
 from iwf_interpreter.core import CallExecute, CallRpc
@@ -19,6 +17,8 @@ from iwf_models import (
     WorkflowWorkerRpcRequest,
     WorkflowWorkerRpcResponse,
 )
+from local_calls import context, making, wait_until
+from scripted_loop import ScriptedWorker, decision
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import pytest
-from scripted_loop import Listener, ScriptedDialect, ScriptedWorker, attempts, decision
 
 from iwf_interpreter.contract import ActivityType, SnapshotPage, SnapshotPageQuery
 from iwf_interpreter.core import CallExecute, CallWaitUntil, EarlierAttempts, LoadSnapshotPage
@@ -26,6 +25,7 @@ from iwf_models import (
     WorkflowWorkerRpcResponse,
     codec,
 )
+from scripted_loop import Listener, ScriptedDialect, ScriptedWorker, attempts, decision
 
 pytestmark = pytest.mark.anyio
 

@@ -1,7 +1,6 @@
 """Items of a history: how commands are confirmed, and what a result in place tells the core."""
 
 import pytest
-from scripted_loop import decision
 
 from iwf_interpreter.contract import (
     InterpreterInput,
@@ -38,6 +37,7 @@ from iwf_models import (
     WorkflowStateStartResponse,
     WorkflowWorkerRpcResponse,
 )
+from scripted_loop import decision
 
 INPUT = InterpreterInput(iwf_workflow_type="T", iwf_worker_url="http://w", config=WorkflowConfig())
 NO_RPC = RpcFailure(detail="no", worker_detail="", worker_error_type="", worker_status=500)

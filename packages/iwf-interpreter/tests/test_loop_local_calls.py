@@ -2,16 +2,6 @@
 
 import anyio
 import pytest
-from scripted_loop import (
-    IN_PLACE,
-    ScriptedDialect,
-    ScriptedWorker,
-    decision,
-    looping,
-    signal,
-    started,
-    task,
-)
 
 from iwf_interpreter.contract import LockedRpcAnswer, LockedRpcRequest, RpcSignal
 from iwf_interpreter.core import (
@@ -34,6 +24,16 @@ from iwf_models import (
     WorkflowStateStartResponse,
     WorkflowWorkerRpcResponse,
     codec,
+)
+from scripted_loop import (
+    IN_PLACE,
+    ScriptedDialect,
+    ScriptedWorker,
+    decision,
+    looping,
+    signal,
+    started,
+    task,
 )
 
 pytestmark = pytest.mark.anyio

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import pytest
-from run_stories import Story, answered
-from scripted_loop import CALL_S1, IN_PLACE, Items, decision, signal, started
 
 from iwf_interpreter.contract import (
     RpcSignal,
@@ -40,6 +38,8 @@ from iwf_models import (
     WorkflowStateStartResponse,
     compat,
 )
+from run_stories import Story, answered
+from scripted_loop import CALL_S1, IN_PLACE, Items, decision, signal, started
 
 INDEXED = compat.merged_config(
     IN_PLACE, WorkflowConfig(executing_state_id_mode=ExecutingStateIdMode.ENABLED_FOR_ALL)

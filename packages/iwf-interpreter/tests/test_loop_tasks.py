@@ -4,6 +4,13 @@ from typing import Any
 
 import anyio
 import pytest
+
+from iwf_interpreter.contract import ContinuedRun, StateTarget, UpdateError
+from iwf_interpreter.core import CancelRequested, StateWaitRequested
+from iwf_interpreter.loop.activities import WaitUntilInput
+from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, WorkflowTask
+from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, UpdateRequest
+from iwf_models import Context, EventType, WorkflowStateStartRequest, WorkflowStateStartResponse, codec
 from scripted_loop import (
     CALL_S1,
     Listener,
@@ -14,13 +21,6 @@ from scripted_loop import (
     started,
     task,
 )
-
-from iwf_interpreter.contract import ContinuedRun, StateTarget, UpdateError
-from iwf_interpreter.core import CancelRequested, StateWaitRequested
-from iwf_interpreter.loop.activities import WaitUntilInput
-from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, WorkflowTask
-from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, UpdateRequest
-from iwf_models import Context, EventType, WorkflowStateStartRequest, WorkflowStateStartResponse, codec
 
 pytestmark = pytest.mark.anyio
 

@@ -1,8 +1,5 @@
 """Updates that tasks offer to a run: taken on or refused, the same live and in a replay."""
 
-from run_stories import Story, answered
-from scripted_loop import Items, decision, signal, started
-
 from iwf_interpreter.contract import (
     LockedRpcAnswer,
     LockedRpcRequest,
@@ -32,6 +29,8 @@ from iwf_models import (
     WorkflowStateOptions,
     WorkflowWorkerRpcResponse,
 )
+from run_stories import Story, answered
+from scripted_loop import Items, decision, signal, started
 
 LOCKING_A = PersistenceLoadingPolicy(
     persistence_loading_type=PersistenceLoadingType.LOAD_PARTIAL_WITH_EXCLUSIVE_LOCK, locking_keys=["a"]

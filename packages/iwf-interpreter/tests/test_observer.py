@@ -3,10 +3,10 @@
 import logging
 
 import pytest
-from scripted_loop import Listener
 
 from iwf_interpreter.observer import tell
 from iwf_models import EventType, IwfEvent
+from scripted_loop import Listener
 
 EVENTS = [
     IwfEvent(event_type=kind, workflow_type="T", workflow_id="w", workflow_run_id="r")

@@ -1,9 +1,8 @@
 """Runs in memory between tasks: which are kept, and how much they may hold."""
 
-from scripted_loop import Items
-
 from iwf_interpreter.loop.cache import CachedRun, RunCache
 from iwf_interpreter.loop.runs import Run
+from scripted_loop import Items
 
 
 def entry(size_bytes: int = 1) -> CachedRun:

@@ -4,12 +4,12 @@ from typing import Any
 
 import anyio
 import pytest
-from scripted_loop import CALL_S1, ScriptedDialect, looping, signal, started, task
 
 from iwf_interpreter.loop.dialect import QueryCall, WorkflowTask
 from iwf_interpreter.loop.history import Border, Echo
 from iwf_interpreter.loop.tasks import LoopOptions
 from iwf_models import codec
+from scripted_loop import CALL_S1, ScriptedDialect, looping, signal, started, task
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,10 @@ from temporalio.api.workflowservice.v1 import (
     StartWorkflowExecutionResponse,
 )
 from temporalio.service import RPCError, RPCStatusCode, WorkflowService
-from toy_interpreter import started
 
 from iwf_interpreter.engine import WorkflowAlreadyStarted
 from iwf_interpreter.temporal import Connection, TemporalEngine
+from toy_interpreter import started
 
 pytestmark = pytest.mark.anyio
 

@@ -4,11 +4,11 @@ from typing import Any
 import anyio
 import msgspec
 import pytest
-from toy_interpreter import FAILURE_DETAIL, FAILURE_TYPE, ORDER, OUTPUT, order, started
 
 from iwf_interpreter.engine import WaitTimedOut, WorkflowNotFound, WorkflowOutcome
 from iwf_interpreter.temporal import TemporalEngine, outcomes
 from iwf_models import WorkflowRetryPolicy, WorkflowStatus, codec
+from toy_interpreter import FAILURE_DETAIL, FAILURE_TYPE, ORDER, OUTPUT, order, started
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,6 @@ from typing import Any
 
 import anyio
 import pytest
-from toy_interpreter import ANSWER, QUERY_FAILURE, started
 
 from iwf_interpreter.contract import DataAttributesAnswer, DataAttributesQuery, QueryType, TimerInfosAnswer
 from iwf_interpreter.engine import EngineError, InvalidArgument, QueryFailed, WorkflowNotFound
@@ -11,6 +10,7 @@ from iwf_interpreter.temporal import TemporalEngine, client
 from iwf_models import (
     WorkflowRetryPolicy,
 )
+from toy_interpreter import ANSWER, QUERY_FAILURE, started
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,6 @@ import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, ListSearchAttributesResponse
 from temporalio.service import OperatorService, RPCError, RPCStatusCode
-from toy_interpreter import started
 
 from iwf_interpreter.engine import EngineError, InvalidArgument, WorkflowNotFound
 from iwf_interpreter.temporal import Connection, TemporalEngine, connect, search_attributes
@@ -17,6 +16,7 @@ from iwf_models import (
     SearchAttributeValueType,
     WorkflowStatus,
 )
+from toy_interpreter import started
 
 pytestmark = pytest.mark.anyio
 

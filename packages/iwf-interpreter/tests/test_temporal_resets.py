@@ -16,7 +16,6 @@ from temporalio.api.workflowservice.v1 import (
     RespondActivityTaskCompletedRequest,
     RespondWorkflowTaskCompletedRequest,
 )
-from toy_interpreter import started
 
 from iwf_interpreter.contract import ContinuedRun, SnapshotPage
 from iwf_interpreter.core import snapshot
@@ -34,6 +33,7 @@ from iwf_interpreter.engine import (
 )
 from iwf_interpreter.temporal import Connection, TemporalEngine, payloads, resets
 from iwf_models import EncodedObject, StateMovement, WorkflowConfig, WorkflowStatus
+from toy_interpreter import started
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,6 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetWorkflowExecutionHistoryRequest,
 )
-from toy_interpreter import WAIT, interpreter_input, started
 
 from iwf_interpreter.contract import InterpreterInput
 from iwf_interpreter.engine import InvalidArgument, WorkflowAlreadyStarted
@@ -24,6 +23,7 @@ from iwf_models import (
     WorkflowRetryPolicy,
     WorkflowStatus,
 )
+from toy_interpreter import WAIT, interpreter_input, started
 
 pytestmark = pytest.mark.anyio
 

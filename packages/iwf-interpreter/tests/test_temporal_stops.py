@@ -3,11 +3,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
-from toy_interpreter import ORDER, order, started
 
 from iwf_interpreter.engine import InvalidArgument, WorkflowNotFound
 from iwf_interpreter.temporal import Connection, TemporalEngine
 from iwf_models import WorkflowStatus
+from toy_interpreter import ORDER, order, started
 
 pytestmark = pytest.mark.anyio
 

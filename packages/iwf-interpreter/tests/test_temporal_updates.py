@@ -12,7 +12,6 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
-from toy_interpreter import ORDER, order, started
 
 from iwf_interpreter.contract import (
     WORKFLOW_TYPE,
@@ -33,6 +32,7 @@ from iwf_interpreter.engine import (
 )
 from iwf_interpreter.temporal import Connection, TemporalEngine
 from iwf_models import IDReusePolicy
+from toy_interpreter import ORDER, order, started
 
 pytestmark = pytest.mark.anyio
 
