@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
     ListWorkflowExecutionsRequest,
+    ListWorkflowExecutionsResponse,
     PollWorkflowTaskQueueResponse,
     QueryWorkflowRequest,
     RequestCancelWorkflowExecutionRequest,
@@ -54,6 +55,7 @@ from iwf_interpreter.temporal.errors import (
     TIMED_OUT,
     engine_error,
     query_error,
+    repeated_if_closed,
     waits_for_its_start,
 )
 from iwf_interpreter.temporal.outcomes import STATUSES, read_outcome, wait_for_outcome
@@ -149,7 +151,9 @@ class TemporalEngine:
             ),
         )
         try:
-            response = await self._connection.service.query_workflow(request, timeout=_CALL_TIMEOUT)
+            response = await repeated_if_closed(
+                lambda: self._connection.service.query_workflow(request, timeout=_CALL_TIMEOUT)
+            )
         except RPCError as error:
             if error.status in TIMED_OUT and await self._waits_for_its_start(workflow_id, run_id):
                 raise waits_for_its_start() from error
@@ -267,14 +271,12 @@ class TemporalEngine:
             next_page_token=page_token,
         )
         try:
-            page = await self._connection.service.list_workflow_executions(request, timeout=_CALL_TIMEOUT)
+            page = await self._list(request)
             token = page.next_page_token
             if token:
                 # The server gives a token with a full page even if nothing follows.
                 request.next_page_token, request.page_size = token, 1
-                following = await self._connection.service.list_workflow_executions(
-                    request, timeout=_CALL_TIMEOUT
-                )
+                following = await self._list(request)
                 token = token if following.executions else b""
         except RPCError as error:
             raise engine_error(error) from error
@@ -286,12 +288,19 @@ class TemporalEngine:
     async def search_attribute_types(self) -> Mapping[str, str] | None:
         return await self._registered.types()
 
+    async def _list(self, request: ListWorkflowExecutionsRequest) -> ListWorkflowExecutionsResponse:
+        return await repeated_if_closed(
+            lambda: self._connection.service.list_workflow_executions(request, timeout=_CALL_TIMEOUT)
+        )
+
     async def _start(self, start: StartWorkflowExecutionRequest) -> StartWorkflowExecutionResponse:
         service = self._connection.service
         if start.request_eager_execution:
             # Where `temporalio` may retry, it drops the wish unless a worker of its own has a free slot.
             try:
-                return await service.start_workflow_execution(start, timeout=_CALL_TIMEOUT)
+                return await repeated_if_closed(
+                    lambda: service.start_workflow_execution(start, timeout=_CALL_TIMEOUT)
+                )
             except RPCError as error:
                 if error.status not in PASSING:
                     raise

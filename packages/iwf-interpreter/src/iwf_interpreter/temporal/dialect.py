@@ -1,8 +1,9 @@
 """Temporal's worker protocol, spoken through raw service calls.
 
 Polls have a deadline of their own and are never cancelled while stopping: a task that is handed out to a
-cancelled poll is lost until its time limit. Answers are sent once, because a repeated answer is refused
-although the first one was taken; results of calls are repeated for as long as their attempt lasts.
+cancelled poll is lost until its time limit. Answers are sent again only if the connection was closed under
+them, because a repeated answer is refused although the first one was taken; results of calls are repeated for
+as long as their attempt lasts.
 """
 
 import logging
@@ -44,6 +45,7 @@ from iwf_interpreter.loop.history import Outgoing, UpdateRequest
 from iwf_interpreter.loop.runs import Nondeterminism, Refusal
 from iwf_interpreter.temporal import commands, payloads, update_messages
 from iwf_interpreter.temporal.connection import Connection
+from iwf_interpreter.temporal.errors import repeated_if_closed
 from iwf_interpreter.temporal.events import EventReader
 from iwf_interpreter.temporal.tasks import (
     activity_task,
@@ -193,7 +195,9 @@ class TemporalDialect:
             ),
         )
         try:
-            response = await self._service.respond_workflow_task_completed(request, timeout=_RESPOND_TIMEOUT)
+            response = await repeated_if_closed(
+                lambda: self._service.respond_workflow_task_completed(request, timeout=_RESPOND_TIMEOUT)
+            )
         except RPCError as error:
             raise TaskRefused(f"{error.status.name}: {error.message}") from error
         return Completed(
@@ -222,15 +226,15 @@ class TemporalDialect:
 
     async def answer_query(self, task: WorkflowTask, reply: QueryReply) -> None:
         result = query_result(reply)
-        await self._service.respond_query_task_completed(
-            RespondQueryTaskCompletedRequest(
-                namespace=self._namespace,
-                task_token=task.token,
-                completed_type=result.result_type,
-                query_result=result.answer,
-                error_message=result.error_message,
-            ),
-            timeout=_RESPOND_TIMEOUT,
+        request = RespondQueryTaskCompletedRequest(
+            namespace=self._namespace,
+            task_token=task.token,
+            completed_type=result.result_type,
+            query_result=result.answer,
+            error_message=result.error_message,
+        )
+        await repeated_if_closed(
+            lambda: self._service.respond_query_task_completed(request, timeout=_RESPOND_TIMEOUT)
         )
 
     async def read_snapshot_page(

@@ -1,8 +1,13 @@
 """Temporal's failures as the engine errors of `iwf_interpreter.engine`: the one place that maps them.
 
-`temporalio` reports the end of a deadline as CANCELLED as well as DEADLINE_EXCEEDED.
+`temporalio` reports the end of a deadline as CANCELLED as well as DEADLINE_EXCEEDED; and as CANCELLED, too,
+that the server has closed the connection under a call, which it does with every one after some minutes.
 """
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
 from temporalio.api.errordetails.v1 import (
     NamespaceNotFoundFailure,
     QueryFailedFailure,
@@ -20,6 +25,8 @@ from iwf_interpreter.engine import (
     WorkflowNotFound,
 )
 
+T = TypeVar("T")
+
 _Detail = NamespaceNotFoundFailure | QueryFailedFailure | WorkflowNotReadyFailure
 
 TIMED_OUT = frozenset({RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
@@ -36,6 +43,9 @@ PASSING = frozenset(
 )
 """Statuses of a call that may succeed when it is made again."""
 
+_CONNECTION_CLOSED = "operation was canceled"
+_REPEATS = 3
+
 _TASK_FAILED = RPCStatusCode.FAILED_PRECONDITION
 
 _NOT_STARTED_YET = "Workflow task is not scheduled yet"
@@ -49,6 +59,22 @@ _ENDED_BEFORE_DELIVERY = (
     "workflow is closing",
     "workflow execution already completed",
 )
+
+
+async def repeated_if_closed(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a call, again if the server has closed the connection under it.
+
+    For calls that can be repeated whether or not the first one was carried out, and that `temporalio` does
+    not repeat by itself.
+    """
+    for _ in range(_REPEATS):
+        try:
+            return await call()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.CANCELLED or _CONNECTION_CLOSED not in error.message:
+                raise
+        await anyio.sleep(0.02)
+    return await call()
 
 
 def engine_error(error: RPCError) -> EngineError:
