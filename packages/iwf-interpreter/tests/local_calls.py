@@ -8,7 +8,7 @@ from anyio.abc import TaskGroup
 
 from iwf_interpreter.core import CallExecute, CallRpc, CallWaitUntil
 from iwf_interpreter.loop.history import LocalResult
-from iwf_interpreter.loop.local import LocalCalls
+from iwf_interpreter.loop.local import Done, LocalCalls
 from iwf_models import (
     Context,
     RetryPolicy,
@@ -55,8 +55,10 @@ class Making:
         self.calls.start(self._work, run_id, previous, call, lambda: NOW_MS)
 
     async def take(self, run_id: str = "r", seconds: float = PATIENCE) -> LocalResult | None:
-        """The next result, which the task in hand takes in."""
-        done = await self.calls.next_done(run_id, seconds)
+        """The next result within a time, which the task in hand takes in."""
+        done: Done | None = None
+        with anyio.move_on_after(seconds):
+            done = await self.calls.next_done(run_id)
         if done is None:
             return None
         assert done.size_bytes == len(codec.encode(done.result))

@@ -91,6 +91,7 @@ def task(
         workflow_id="w",
         run_id="r",
         attempt=attempt,
+        repeats_failure=attempt > 1,
         previous_started_event_id=previous,
         started_event_id=started,
         events=events,

@@ -19,10 +19,10 @@ async def test_result_stays_the_next_until_it_is_taken() -> None:
 
     async with making(worker) as run:
         run.start(wait_until())
-        first = await run.calls.next_done("r", PATIENCE)
-        again = await run.calls.next_done("r", PATIENCE)
+        first = await run.calls.next_done("r")
+        again = await run.calls.next_done("r")
         run.calls.taken("r", "wu/S-1")
-        gone = await run.calls.next_done("r", PATIENCE)
+        gone = await run.calls.next_done("r")
 
     assert first is not None
     assert (again, gone) == (first, None)
@@ -69,7 +69,7 @@ async def test_results_come_in_the_order_in_which_they_ended() -> None:
         run.start(wait_until("S-1"))
         run.start(wait_until("S-2"))
         worker.answer("S-2", WorkflowStateStartResponse())
-        await run.calls.next_done("r", PATIENCE)
+        await run.calls.next_done("r")
         worker.answer("S-1", WorkflowStateStartResponse())
         await anyio.wait_all_tasks_blocked()
         results = [await run.take(), await run.take()]
@@ -176,7 +176,7 @@ async def test_oldest_runs_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     async with making(worker) as run:
         for run_id in "abc":
             run.start(wait_until(), run_id)
-            await run.calls.next_done(run_id, PATIENCE)
+            await run.calls.next_done(run_id)
         kept = [await run.take(run_id, seconds=0) for run_id in "abc"]
 
     assert [result is None for result in kept] == [True, False, False]

@@ -135,7 +135,7 @@ async def test_recorded_results_are_not_kept() -> None:
     async with looping(dialect, worker) as loop:
         dialect.hand_out(FIRST)
         await dialect.until(1, "completed")
-        kept = await loop._local.next_done("r", 0)  # pyright: ignore[reportPrivateUsage]
+        kept = await loop._local.next_done("r")  # pyright: ignore[reportPrivateUsage]
 
     assert names(dialect.completed[0].outgoing) == [
         "local call wu/S1-1",

@@ -35,6 +35,8 @@ class WorkflowTask(msgspec.Struct, frozen=True, kw_only=True):
     workflow_id: str
     run_id: str
     attempt: int
+    repeats_failure: bool
+    """Whether the attempt before was answered as failed; one that timed out has waited long enough."""
     previous_started_event_id: int
     """Started event of the last task that the engine took from a worker, 0 if there was none."""
     started_event_id: int

@@ -35,6 +35,7 @@ BODY_LIMIT = 500
 class Done(msgspec.Struct, frozen=True):
     """A call that is over."""
 
+    call: LocalCall
     result: LocalResult
     size_bytes: int
     """Length of its record."""
@@ -44,11 +45,12 @@ class _RunCalls:
     """The calls of one run: in flight, or done and not recorded yet."""
 
     def __init__(self) -> None:
-        self.in_flight: set[str] = set()
+        self.in_flight: dict[str, LocalCall] = {}
         self.done: dict[str, Done] = {}
         self.ready: dict[str, None] = {}
         """Those of `done` that the task in hand has not taken in yet, in the order in which they ended."""
-        self.changed = anyio.Event()
+        self.changed: anyio.Event | None = None
+        """Set when a call has ended, for the task that waits for one."""
 
 
 class LocalCalls:
@@ -81,23 +83,23 @@ class LocalCalls:
             calls = self._runs[run_id] = self._runs.pop(previous_run_id, None) or _RunCalls()
             while len(self._runs) > MAX_RUNS:
                 self._runs.popitem(last=False)
-        if call.call_id in calls.done:
-            calls.ready[call.call_id] = None
-        elif call.call_id not in calls.in_flight:
-            calls.in_flight.add(call.call_id)
+        call_id = call.call_id
+        if call_id in calls.done and is_answer_to(calls.done[call_id], call):
+            calls.ready[call_id] = None
+        elif call_id not in calls.in_flight or not _asks_the_same(calls.in_flight[call_id], call):
+            calls.done.pop(call_id, None)
+            calls.ready.pop(call_id, None)
+            calls.in_flight[call_id] = call
             work.start_soon(self._make, calls, run_id, call, now_ms)
 
-    async def next_done(self, run_id: str, seconds: float) -> Done | None:
-        """The next call that is done, again until it is `taken`.
-
-        `None` after a while, and at once when none is being made.
-        """
+    async def next_done(self, run_id: str) -> Done | None:
+        """The next call that is done, again until it is `taken`; `None` when none is being made."""
         calls = self._runs.get(run_id)
         if calls is None:
             return None
-        with anyio.move_on_after(seconds):
-            while calls.in_flight and not calls.ready:
-                await calls.changed.wait()
+        while calls.in_flight and not calls.ready:
+            calls.changed = anyio.Event()
+            await calls.changed.wait()
         return calls.done[next(iter(calls.ready))] if calls.ready else None
 
     def taken(self, run_id: str, call_id: str) -> None:
@@ -125,20 +127,18 @@ class LocalCalls:
         try:
             async with self._slots:
                 started_at = now_ms() // 1000
-                calls.done[call.call_id] = _recordable(
-                    call, await self._attempt(run_id, call, started_at), started_at
-                )
+                done = _recordable(call, await self._attempt(run_id, call, started_at), started_at)
         except Exception as error:
             # A bug of ours must not keep the run waiting for ever, nor end the loop.
             _logger.exception("cannot make call %s of run %s", call.call_id, run_id)
             broken = _broken(call, f"{type(error).__name__}: {error}", now_ms() // 1000)
-            calls.done[call.call_id] = Done(broken, len(codec.encode(broken)))
-        finally:
-            calls.in_flight.discard(call.call_id)
-            if call.call_id in calls.done:
-                calls.ready[call.call_id] = None
+            done = Done(call, broken, len(codec.encode(broken)))
+        if calls.in_flight.get(call.call_id) is call:
+            del calls.in_flight[call.call_id]
+            calls.done[call.call_id] = done
+            calls.ready[call.call_id] = None
+        if calls.changed is not None:
             calls.changed.set()
-            calls.changed = anyio.Event()
 
     async def _attempt(self, run_id: str, call: LocalCall, now: int) -> LocalResult:
         if isinstance(call, CallRpc):
@@ -169,6 +169,26 @@ class LocalCalls:
         return LocalResult(call_id=call.call_id, rpc=answer)
 
 
+def is_answer_to(done: Done, call: LocalCall) -> bool:
+    """Whether a call that was made answers one that is wanted now.
+
+    Worked on again, a run may make the same call under other circumstances, for example after another one has
+    written what it has locked.
+    """
+    return _asks_the_same(done.call, call)
+
+
+def _asks_the_same(made: LocalCall, wanted: LocalCall) -> bool:
+    return _essence(made) == _essence(wanted)
+
+
+def _essence(call: LocalCall) -> object:
+    """What an answer depends on; how many messages wait at the moment is only by the way."""
+    if isinstance(call, CallRpc):
+        return msgspec.structs.replace(call.request, signal_channel_infos=None, internal_channel_infos=None)
+    return call.request
+
+
 def timeout_text(call: CallWaitUntil | CallExecute) -> str:
     """The words that SDKs look for in `errorMessage` when an attempt ran out of time."""
     kind = "StateApiWaitUntil" if isinstance(call, CallWaitUntil) else "StateApiExecute"
@@ -184,7 +204,7 @@ def _recordable(call: LocalCall, result: LocalResult, started_at: int) -> Done:
     if size > MAX_RESULT_BYTES:
         result = _broken(call, f"the answer has {size} bytes, the limit is {MAX_RESULT_BYTES}", started_at)
         size = len(codec.encode(result))
-    return Done(result, size)
+    return Done(call, result, size)
 
 
 def _broken(call: LocalCall, text: str, started_at: int) -> LocalResult:

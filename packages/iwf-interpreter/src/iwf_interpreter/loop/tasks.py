@@ -37,7 +37,7 @@ from iwf_interpreter.loop.dialect import (
     WorkflowTask,
 )
 from iwf_interpreter.loop.history import LocalResult
-from iwf_interpreter.loop.local import LocalCalls
+from iwf_interpreter.loop.local import LocalCalls, is_answer_to
 from iwf_interpreter.loop.runs import LocalCall, Refusal, Run
 from iwf_interpreter.loop.sizes import AnswerBudget
 from iwf_interpreter.observer import Observer, tell
@@ -61,8 +61,8 @@ class LoopOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Calls to workers at a time that are made in place."""
     heartbeat_seconds: float = 5.0
     """How long a task is kept for calls in place, at most; less than the engine's time limit, 10 s."""
-    impatient_seconds: float = 1.0
-    """As `heartbeat_seconds`, when the run wants something else done that the task keeps waiting."""
+    impatient_seconds: float = 0.8
+    """As `heartbeat_seconds`, when there is something to answer the task with."""
     workflow_task_pollers: int = 4
     """Polls of each of the two task queues, at least 2."""
     activity_task_pollers: int = 4
@@ -250,8 +250,8 @@ class TaskLoop:
         return Run(self._dialect.reader(task), observed=self._observer is not None)
 
     async def _answer_task(self, entry: CachedRun, task: WorkflowTask) -> WorkflowTask | None:
-        if task.attempt > 1:
-            # The engine repeats a failed task at once, so the pause has to be ours.
+        if task.repeats_failure:
+            # The engine hands such a task out again at once, so the pause has to be ours.
             await anyio.sleep(min(5.0, 0.1 * 2.0 ** (task.attempt - 1)))
         try:
             refusals = await self._feed(entry, task)
@@ -315,21 +315,27 @@ class TaskLoop:
                 for call in calls:
                     self._local.start(self._work, task.run_id, run.previous_run_id, call, now_ms)
 
+        options = self._options
         budget = AnswerBudget()
+        is_impatient = False
         # Also those of earlier tasks: should a result have been lost, the call is made again.
         start(run.open_local.values())
-        while run.open_local and not run.closed:
-            start(run.take_new_local_calls())
-            patience = self._options.heartbeat_seconds
-            if not all(isinstance(waiting, LocalResult) for waiting in run.outgoing):
-                patience = min(patience, self._options.impatient_seconds)
-            seconds = began + patience - anyio.current_time()
-            done = await self._local.next_done(task.run_id, max(0.0, seconds))
-            if done is None or not budget.has_room_for(done.size_bytes, run.outgoing):
-                return
-            self._local.taken(task.run_id, done.result.call_id)
-            if done.result.call_id in run.open_local:
-                run.take_local(msgspec.structs.replace(done.result, now_ms=now_ms()))
+        with anyio.move_on_after(options.heartbeat_seconds) as patience:
+            while run.open_local and not run.closed:
+                start(run.take_new_local_calls())
+                if run.outgoing and not is_impatient:
+                    is_impatient = True
+                    patience.deadline = began + options.impatient_seconds
+                elif is_impatient and anyio.current_time() >= patience.deadline:
+                    # Where one result is there after the other, nothing else would notice.
+                    return
+                done = await self._local.next_done(task.run_id)
+                if done is None or not budget.has_room_for(done.size_bytes, run.outgoing):
+                    return
+                self._local.taken(task.run_id, done.result.call_id)
+                wanted = run.open_local.get(done.result.call_id)
+                if wanted is not None and is_answer_to(done, wanted):
+                    run.take_local(msgspec.structs.replace(done.result, now_ms=now_ms()))
 
     async def _respond(self, run: Run, task: WorkflowTask, refusals: Mapping[str, Refusal]) -> Completed:
         outgoing = list(run.outgoing)

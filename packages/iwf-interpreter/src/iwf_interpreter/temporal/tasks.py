@@ -1,9 +1,10 @@
 """Temporal's tasks and answers, to and from the loop's own forms."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from temporalio.api.common.v1 import Payloads
-from temporalio.api.enums.v1 import QueryResultType
+from temporalio.api.enums.v1 import EventType, QueryResultType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.query.v1 import WorkflowQuery, WorkflowQueryResult
 from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse, PollWorkflowTaskQueueResponse
@@ -11,6 +12,9 @@ from temporalio.api.workflowservice.v1 import PollActivityTaskQueueResponse, Pol
 from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, QueryReply, WorkflowTask
 from iwf_interpreter.temporal import payloads
 from iwf_interpreter.temporal.update_messages import update_requests
+
+_TASK_TIMED_OUT = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+_TASK_ENDS = frozenset({_TASK_TIMED_OUT, EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED})
 
 
 def workflow_task(response: PollWorkflowTaskQueueResponse) -> WorkflowTask:
@@ -21,6 +25,7 @@ def workflow_task(response: PollWorkflowTaskQueueResponse) -> WorkflowTask:
         workflow_id=response.workflow_execution.workflow_id,
         run_id=response.workflow_execution.run_id,
         attempt=response.attempt,
+        repeats_failure=response.attempt > 1 and _last_end(events) != _TASK_TIMED_OUT,
         previous_started_event_id=response.previous_started_event_id,
         started_event_id=response.started_event_id,
         events=events,
@@ -31,6 +36,11 @@ def workflow_task(response: PollWorkflowTaskQueueResponse) -> WorkflowTask:
         updates=update_requests(response.messages),
         size_bytes=response.history.ByteSize(),
     )
+
+
+def _last_end(events: Sequence[HistoryEvent]) -> int | None:
+    """How the last attempt at a task ended, if the events tell."""
+    return next((each.event_type for each in reversed(events) if each.event_type in _TASK_ENDS), None)
 
 
 def activity_task(response: PollActivityTaskQueueResponse) -> ActivityTask:
