@@ -288,5 +288,6 @@ async def test_call_whose_result_was_lost_is_made_again() -> None:
         dialect.hand_out(task([Border(2000, in_hand=True)], first=4, previous=3, started=6))
         await dialect.until(2, "completed")
         await worker.until_called(2)
+        worker.answer("S1-1", WorkflowStateStartResponse(), WorkflowStateStartResponse())
 
     assert [name for name, _ in worker.calls] == ["S1-1", "S1-1"]
