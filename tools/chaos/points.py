@@ -19,6 +19,7 @@ import msgspec
 
 from iwf_interpreter.core import AnswerUpdate, CompleteRun, ContinueAsNew
 from iwf_interpreter.loop.activities import Activities
+from iwf_interpreter.loop.answering import Answering
 from iwf_interpreter.loop.local import LocalCalls
 from iwf_interpreter.loop.runs import Run
 from iwf_interpreter.loop.tasks import TaskLoop
@@ -95,6 +96,12 @@ def _loop(method: str, moment: Moment, counts: Condition = lambda _, __: True, *
     return Point(owner=TaskLoop, method=method, moment=moment, counts=counts, up_to=up_to)
 
 
+def _answering(
+    method: str, moment: Moment, counts: Condition = lambda _, __: True, *, up_to: int = 15
+) -> Point:
+    return Point(owner=Answering, method=method, moment=moment, counts=counts, up_to=up_to)
+
+
 POINTS: Mapping[str, Point] = {
     # A task comes.
     "poll-open": _dialect("poll_workflow_task", Moment.DURING, seconds=0.05),
@@ -102,7 +109,7 @@ POINTS: Mapping[str, Point] = {
     "sticky-task-polled": _dialect("poll_workflow_task", Moment.AFTER, _polled(sticky=True)),
     "eager-start-accepted": _loop("accept", Moment.BEFORE, up_to=1),
     "history-read": _dialect("read_history", Moment.AFTER, up_to=8),
-    "task-fed": _loop("_feed", Moment.AFTER),
+    "task-fed": _answering("_feed", Moment.AFTER),
     # Calls are made in place.
     "local-call-open": Point(
         owner=LocalCalls, method="_attempt", moment=Moment.DURING, seconds=0.01, up_to=15
@@ -120,10 +127,10 @@ POINTS: Mapping[str, Point] = {
     "update-answer-sent": _respond(Moment.AFTER, _sends(AnswerUpdate), up_to=3),
     "continue-as-new-sent": _respond(Moment.AFTER, _sends(ContinueAsNew), up_to=3),
     "completion-sent": _respond(Moment.AFTER, _sends(CompleteRun), up_to=1),
-    "eager-calls-granted": _loop(
+    "eager-calls-granted": _answering(
         "_taken", Moment.BEFORE, lambda arguments, _: bool(arguments["completed"].activity_tasks), up_to=8
     ),
-    "task-done": _loop("_taken", Moment.AFTER),
+    "task-done": _answering("_taken", Moment.AFTER),
     # Calls that the engine has handed out.
     "activity-polled": _dialect("poll_activity_task", Moment.AFTER, _any_result, up_to=3),
     "activity-call-open": Point(

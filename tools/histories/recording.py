@@ -22,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 
 from iwf_api.app import create_app
 from iwf_api.settings import ApiSettings
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_interpreter.temporal import (
     Connection,
     InterpreterOptions,

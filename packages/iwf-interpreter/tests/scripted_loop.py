@@ -20,8 +20,9 @@ from iwf_interpreter.loop.dialect import (
     WorkflowTask,
 )
 from iwf_interpreter.loop.history import Echo, Fact, Item, Outgoing, UpdateRequest
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_interpreter.loop.runs import HistoryReader, Refusal
-from iwf_interpreter.loop.tasks import LoopOptions, TaskLoop
+from iwf_interpreter.loop.tasks import TaskLoop
 from iwf_interpreter.observer import Observer
 from iwf_interpreter.worker_client import WorkerClient
 from iwf_models import (

@@ -135,7 +135,7 @@ async def test_recorded_results_are_not_kept() -> None:
     async with looping(dialect, worker) as loop:
         dialect.hand_out(FIRST)
         await dialect.until(1, "completed")
-        kept = await loop._local.next_done("r")  # pyright: ignore[reportPrivateUsage]
+        kept = await loop._answering._local.next_done("r")  # pyright: ignore[reportPrivateUsage]
 
     assert names(dialect.completed[0].outgoing) == [
         "local call wu/S1-1",
@@ -284,7 +284,7 @@ async def test_call_whose_result_was_lost_is_made_again() -> None:
         dialect.hand_out(task([started(IN_PLACE), Border(1000, in_hand=True)]))
         await dialect.until(1, "completed")
         await worker.until_called(1)
-        loop._local.drop("r")  # pyright: ignore[reportPrivateUsage]
+        loop._answering._local.drop("r")  # pyright: ignore[reportPrivateUsage]
         dialect.hand_out(task([Border(2000, in_hand=True)], first=4, previous=3, started=6))
         await dialect.until(2, "completed")
         await worker.until_called(2)

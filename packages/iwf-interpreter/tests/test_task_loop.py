@@ -7,7 +7,7 @@ import pytest
 
 from iwf_interpreter.loop.dialect import QueryCall, WorkflowTask
 from iwf_interpreter.loop.history import Border, Echo
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_models import codec
 from scripted_loop import CALL_S1, ScriptedDialect, looping, signal, started, task
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from tools.histories.recording import Recorder
 
 

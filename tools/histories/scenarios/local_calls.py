@@ -2,7 +2,7 @@
 
 import anyio
 
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_models import RetryPolicy, WorkflowStateOptions
 from iwf_testkit import Answer, dead_end, go_to, graceful_complete, wait_for
 from tools.histories.recording import Recorder

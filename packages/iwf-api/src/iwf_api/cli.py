@@ -31,7 +31,7 @@ from iwf_api.server import Role, ServerOptions, running
 from iwf_api.settings import ApiSettings
 from iwf_api.stopping import stop_signals
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_interpreter.temporal import InterpreterOptions, ProtocolOptions
 
 _logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from iwf_api.dev.temporal_server import TemporalDevServer, TemporalServerOptions
 from iwf_api.listener import listen
 from iwf_api.server import ServerOptions, running
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
-from iwf_interpreter.loop.tasks import LoopOptions
+from iwf_interpreter.loop.options import LoopOptions
 from iwf_interpreter.temporal import InterpreterOptions, ProtocolOptions
 
 

@@ -7,7 +7,8 @@ from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueResponse
 
 from iwf_interpreter.contract import DEFAULT_TASK_QUEUE
 from iwf_interpreter.loop.attempts import Attempts
-from iwf_interpreter.loop.tasks import LoopOptions, TaskLoop
+from iwf_interpreter.loop.options import LoopOptions
+from iwf_interpreter.loop.tasks import TaskLoop
 from iwf_interpreter.observer import Observer
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.dialect import ProtocolOptions, TemporalDialect
