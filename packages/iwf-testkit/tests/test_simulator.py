@@ -10,10 +10,11 @@ import pytest
 from iwf_interpreter.core import Interpreter
 from iwf_testkit.simulator import __main__ as command
 from iwf_testkit.simulator import confluence, invariants, replay, simulate, simulation
-from iwf_testkit.simulator.__main__ import find, first_finding, main, play
+from iwf_testkit.simulator.__main__ import main
 from iwf_testkit.simulator.engine import Engine
 from iwf_testkit.simulator.judge import Judge
 from iwf_testkit.simulator.mutants import MUTANTS, planted
+from iwf_testkit.simulator.playing import find, first_finding, play
 from iwf_testkit.simulator.reading import described
 from iwf_testkit.simulator.shrinking import shrink
 
@@ -238,3 +239,12 @@ def test_document_lists_every_invariant_and_every_defect() -> None:
     assert [
         name for name in (*names, *MUTANTS) if f"`{name}`" not in text and f"| {name} |" not in text
     ] == []
+
+
+def test_command_plays_in_several_processes() -> None:
+    command_line = [sys.executable, "-m", "iwf_testkit.simulator", "--seeds", "20", "--jobs", "2"]
+
+    done = subprocess.run(command_line, capture_output=True, text=True, timeout=50, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("20 seeds, ")

@@ -1,17 +1,17 @@
 """`python -m iwf_testkit.simulator`: play seeds, show one, or look how soon known defects are found."""
 
 import argparse
-import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from iwf_testkit.simulator import confluence
 from iwf_testkit.simulator.mutants import MUTANTS, planted
+from iwf_testkit.simulator.playing import first_finding, play
 from iwf_testkit.simulator.reading import described
 from iwf_testkit.simulator.shrinking import shrink
-from iwf_testkit.simulator.simulation import Report, simulate
+from iwf_testkit.simulator.simulation import simulate
 
 MOST_SEEDS_PER_MUTANT = 10_000
 
@@ -35,14 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mutant", choices=["all", *MUTANTS], help="plant a defect and look for it")
     parser.add_argument("--jobs", type=int, default=1, help="processes to use")
     return parser
-
-
-def find(seed: int) -> Report:
-    """Play a seed in every way that there is: the first finding, or the plain report."""
-    report = simulate(seed)
-    if report.finding is None and seed % confluence.EVERY == 0:
-        report = confluence.compare(seed) or report
-    return report
 
 
 def _one(seed: int, *, verbose: bool) -> int:
@@ -77,15 +69,6 @@ def _many(seeds: Sequence[int], jobs: int) -> int:
     return 1 if failed else 0
 
 
-def play(seeds: Iterable[int], jobs: int) -> Iterator[Report]:
-    """Play seeds, in that many processes; reports come in the order of the seeds."""
-    if jobs <= 1:
-        yield from map(find, seeds)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(find, seeds, chunksize=100)
-
-
 def _mutants(names: Sequence[str]) -> int:
     missed = 0
     for name in names:
@@ -99,16 +82,6 @@ def _mutants(names: Sequence[str]) -> int:
             with planted(name):
                 print(described(shrink(report)))
     return 1 if missed else 0
-
-
-def first_finding(name: str, *, first: int = 0, most: int) -> Report | None:
-    """The first seed that finds a mutant."""
-    with planted(name):
-        for seed in range(first, first + most):
-            report = find(seed)
-            if report.finding is not None:
-                return report
-    return None
 
 
 if __name__ == "__main__":
