@@ -64,8 +64,13 @@ async def test_killed_development_server_goes_on_where_it_was(tmp_path: Path) ->
             assert answer.status_code == 200, answer.text
             return answer.json()
 
+        async def dump(addresses: dict[str, Any], run_id: str) -> dict[str, Any]:
+            page = {"workflowRunId": run_id, "pageSizeInBytes": 0, "pageNum": 0}
+            answer = await post(addresses, "internal/dump", workflowId="signup", **page)
+            return json.loads(answer["jsonData"])
+
         async with dev_server(db) as first:
-            await post(
+            started = await post(
                 first,
                 "start",
                 workflowId="signup",
@@ -76,6 +81,10 @@ async def test_killed_development_server_goes_on_where_it_was(tmp_path: Path) ->
             )
             await worker.wait_for_calls("S1.waitUntil")
             await post(first, "dataobjects/set", workflowId="signup", objects=[{"key": "d"}])
+            # A call whose answer the engine does not have yet would be made again.
+            with anyio.fail_after(20):
+                while "S1-1" not in (await dump(first, started["workflowRunId"]))["StateExecutionsToResume"]:
+                    await anyio.sleep(0.05)
             os.kill(first["pid"], signal.SIGKILL)
             await gone(first["pid"])
             # Nothing of it is left, the Temporal server included.
