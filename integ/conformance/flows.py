@@ -44,14 +44,15 @@ VARIANTS: Mapping[str, Variant] = {
     "continued": Variant(config=_CONTINUED),
     "local": Variant(config=_LOCAL),
     "local-continued": Variant(config=_LOCAL | _CONTINUED),
-    "uncached": Variant(config=_LOCAL | _CONTINUED, cached=False),
+    "uncached": Variant(cached=False),
+    "uncached-local-continued": Variant(config=_LOCAL | _CONTINUED, cached=False),
 }
 
-REGULAR = ("plain", "continued")
+REGULAR = ("plain", "continued", "uncached")
 """The engine makes all calls: a test may hold one and talk to the workflow meanwhile."""
-WITHOUT_THRESHOLD = ("plain", "local")
-CONTINUED = ("continued", "local-continued", "uncached")
-LOCAL = ("local", "local-continued", "uncached")
+WITHOUT_THRESHOLD = ("plain", "local", "uncached")
+CONTINUED = ("continued", "local-continued", "uncached-local-continued")
+LOCAL = ("local", "local-continued", "uncached-local-continued")
 
 
 def under(*names: str) -> pytest.MarkDecorator:

@@ -269,7 +269,7 @@ async def test_each_signal_counts_for_the_threshold(flow: Flow, connection: Conn
     assert len(of_type(first, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)) == 3
 
 
-@under("plain", "continued", "local-continued", "uncached")
+@under("plain", "continued", "local-continued", "uncached-local-continued")
 @pytest.mark.requirement("continue.signals-not-lost")
 async def test_no_signal_is_lost_while_runs_follow_one_another(flow: Flow) -> None:
     count = 12
