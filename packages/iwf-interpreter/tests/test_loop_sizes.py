@@ -4,7 +4,7 @@ import pytest
 
 from iwf_interpreter.core import CallExecute, SetMemo, SetSearchAttributes, StartTimer
 from iwf_interpreter.core.attribute_values import EngineValue
-from iwf_interpreter.loop.history import Outgoing
+from iwf_interpreter.loop.history import LocalResult, Outgoing
 from iwf_interpreter.loop.sizes import MAX_BEFORE_RESULT_BYTES, AnswerBudget
 from iwf_models import Context, EncodedObject, RetryPolicy, WorkflowStateDecideRequest
 
@@ -56,3 +56,14 @@ def test_every_command_is_counted_once() -> None:
     outgoing.append(TIMER)
 
     assert budget.has_room_for(len(HALF) - 3000, outgoing)
+
+
+def test_results_that_were_taken_in_leave_less_room() -> None:
+    budget = AnswerBudget()
+    outgoing: list[Outgoing] = []
+    fits: list[bool] = []
+    for number in range(3):
+        fits.append(budget.has_room_for(len(HALF) - 2000, outgoing))
+        outgoing.append(LocalResult(call_id=f"wu/S-{number}"))
+
+    assert fits == [True, True, False]

@@ -31,20 +31,23 @@ class AnswerBudget:
     def has_room_for(self, result_bytes: int, outgoing: Sequence[Outgoing]) -> bool:
         """Whether another result in place fits behind what is outgoing; the first of a task always does.
 
+        One that fits is counted: the caller takes it in.
+
         Args:
             result_bytes: Length of the result.
             outgoing: What the answer has, with everything that it had at the last call first.
         """
-        if not outgoing:
-            return True
         for index in range(self._counted, len(outgoing)):
             self._bytes += _size_bytes(outgoing[index])
         self._counted = len(outgoing)
-        return self._bytes + result_bytes <= MAX_BEFORE_RESULT_BYTES
+        if outgoing and self._bytes + result_bytes > MAX_BEFORE_RESULT_BYTES:
+            return False
+        self._bytes += result_bytes
+        return True
 
 
 def _size_bytes(outgoing: Outgoing) -> int:
-    """About how long one command gets."""
+    """About how long one command gets, results in place aside: those are counted when they come."""
     match outgoing:
         case CallWaitUntil() | CallExecute():
             return _OTHER_BYTES + len(activity_input(outgoing))
