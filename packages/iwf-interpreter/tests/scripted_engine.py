@@ -59,7 +59,13 @@ class ScriptedEngine:
         await self._do("signal", workflow_id, run_id, name, body)
 
     async def query(
-        self, workflow_id: str, run_id: str, query: QueryType, argument: Any, answer_type: type[T]
+        self,
+        workflow_id: str,
+        run_id: str,
+        query: QueryType,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
     ) -> T:
         answer = await self._do("query", workflow_id, run_id, query, argument)
         assert isinstance(answer, answer_type)

@@ -20,7 +20,7 @@ UNKNOWN_RUN = "2f1c3b1e-6e0e-4b61-9e5f-6f7c3d1b9a10"
 async def ask(engine: TemporalEngine, workflow_id: str, run_id: str = "", *keys: str) -> DataAttributesAnswer:
     argument = DataAttributesQuery(keys=list(keys))
     return await engine.query(
-        workflow_id, run_id, QueryType.GET_DATA_ATTRIBUTES, argument, DataAttributesAnswer
+        workflow_id, run_id, QueryType.GET_DATA_ATTRIBUTES, argument, DataAttributesAnswer, 10
     )
 
 
@@ -40,7 +40,7 @@ async def test_a_closed_run_answers_a_query(engine: TemporalEngine, workflow_id:
 async def test_a_query_may_have_no_argument(engine: TemporalEngine, workflow_id: str) -> None:
     await engine.start(started(workflow_id))
 
-    assert await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, str) == "whole"
+    assert await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, str, 10) == "whole"
 
 
 async def test_a_query_that_the_run_refuses_has_failed(engine: TemporalEngine, workflow_id: str) -> None:
@@ -56,14 +56,14 @@ async def test_a_query_that_the_run_does_not_know_has_failed(
     await engine.start(started(workflow_id))
 
     with pytest.raises(QueryFailed, match=QueryType.GET_CURRENT_TIMER_INFOS):
-        await engine.query(workflow_id, "", QueryType.GET_CURRENT_TIMER_INFOS, None, TimerInfosAnswer)
+        await engine.query(workflow_id, "", QueryType.GET_CURRENT_TIMER_INFOS, None, TimerInfosAnswer, 10)
 
 
 async def test_an_answer_of_another_kind_is_an_engine_error(engine: TemporalEngine, workflow_id: str) -> None:
     await engine.start(started(workflow_id))
 
     with pytest.raises(EngineError, match="cannot be read"):
-        await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, int)
+        await engine.query(workflow_id, "", QueryType.DEBUG_DUMP, None, int, 10)
 
 
 async def test_a_query_that_nobody_answers_ends_with_a_clear_text(

@@ -8,6 +8,7 @@ JSON `ErrorResponse`, whatever went wrong.
 
 import logging
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -42,14 +43,26 @@ class ClientDisconnected(Exception):
 
 
 def create_app(
-    engine: Engine, worker: WorkerClient, settings: ApiSettings, observer: Observer | None = None
+    engine: Engine,
+    worker: WorkerClient,
+    settings: ApiSettings,
+    observer: Observer | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """Make the application that serves the API.
 
     It owns neither the engine nor the worker client: whoever made them closes them, after the application has
     stopped serving.
+
+    Args:
+        engine: Where workflows live.
+        worker: Calls workers for RPCs.
+        settings: Limits and defaults.
+        observer: Is told of RPCs.
+        clock: Unix seconds.
     """
-    service = Service(engine=engine, worker=worker, settings=settings, observer=observer)
+    service = Service(engine=engine, worker=worker, settings=settings, observer=observer, clock=clock)
     paths: dict[str, Any] = {route.path: ApiEndpoint(route, service) for route in ROUTES}
     routes = [Route(path, endpoint, methods=["POST"]) for path, endpoint in paths.items()]
     routes += [Route("/info/healthcheck", _health_check()), Route("/", _greet)]

@@ -193,11 +193,17 @@ class Engine(Protocol):
         ...
 
     async def query(
-        self, workflow_id: str, run_id: str, query: QueryType, argument: Any, answer_type: type[T]
+        self,
+        workflow_id: str,
+        run_id: str,
+        query: QueryType,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
     ) -> T:
         """Ask a run, open or closed, about its state; raises `QueryFailed` when asking again may help.
 
-        A run that has not begun yet raises `NotStartedYet`.
+        A run that has not begun yet raises `NotStartedYet`, one that does not answer in time `WaitTimedOut`.
         """
         ...
 

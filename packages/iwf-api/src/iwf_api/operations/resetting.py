@@ -1,7 +1,5 @@
 """Running a workflow again from an earlier point of its history."""
 
-import time
-
 from iwf_api.errors import InvalidRequest
 from iwf_api.operations.service import Service
 from iwf_interpreter.core.attribute_values import parse_datetime
@@ -27,7 +25,7 @@ async def reset(service: Service, request: WorkflowResetRequest) -> WorkflowRese
     run_id = await service.engine.reset(
         request.workflow_id,
         request.workflow_run_id or "",
-        _point(request),
+        _point(request, now_ns=round(service.clock() * 10**9)),
         request.reason or "",
         skip_signal_reapply=bool(request.skip_signal_reapply),
         skip_update_reapply=bool(request.skip_update_reapply),
@@ -35,7 +33,7 @@ async def reset(service: Service, request: WorkflowResetRequest) -> WorkflowRese
     return WorkflowResetResponse(workflow_run_id=run_id)
 
 
-def _point(request: WorkflowResetRequest) -> ResetPoint:
+def _point(request: WorkflowResetRequest, *, now_ns: int) -> ResetPoint:
     """What the type asks for. Other fields are not looked at: some SDKs always send them."""
     match request.reset_type:
         case WorkflowResetType.BEGINNING:
@@ -48,7 +46,7 @@ def _point(request: WorkflowResetRequest) -> ResetPoint:
             if not request.history_event_time:
                 raise _missing("historyEventTime", request)
             try:
-                return ResetToTime(unix_ns=parse_datetime(request.history_event_time, time.time_ns()))
+                return ResetToTime(unix_ns=parse_datetime(request.history_event_time, now_ns))
             except ValueError as error:
                 raise InvalidRequest(f"historyEventTime: {error}") from error
         case WorkflowResetType.STATE_ID:

@@ -90,7 +90,9 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
                 if attempt > 1:
                     await anyio.sleep(policy.initial_interval_seconds)
                 try:
-                    return await self.engine.query(workflow_id, run_id, query, argument, answer_type)
+                    return await self.engine.query(
+                        workflow_id, run_id, query, argument, answer_type, self.seconds_until(deadline)
+                    )
                 except QueryFailed as error:
                     failure = error
                     if final_failure is not None and final_failure in str(error):

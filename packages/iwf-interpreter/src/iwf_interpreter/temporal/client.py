@@ -140,7 +140,13 @@ class TemporalEngine:
             raise engine_error(error) from error
 
     async def query(
-        self, workflow_id: str, run_id: str, query: QueryType, argument: Any, answer_type: type[T]
+        self,
+        workflow_id: str,
+        run_id: str,
+        query: QueryType,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
     ) -> T:
         request = QueryWorkflowRequest(
             namespace=self._connection.namespace,
