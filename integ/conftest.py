@@ -1,14 +1,21 @@
-"""One Temporal development server and one iWF server for the whole run, a worker for each test."""
+"""The engines under test: one Temporal server for the whole run, a server in memory for each test.
 
+A test that needs nothing of Temporal itself runs on both, and is given the same on both. On memory it runs on a
+loop of its own, where waiting takes no time.
+"""
+
+import inspect
 import os
 from collections.abc import AsyncGenerator
 
+import anyio
 import httpx
 import pytest
 
+from engines import NEEDS_TEMPORAL, InMemory, MemoryStage
 from iwf_api.dev.temporal_server import TemporalDevServer
 from iwf_interpreter.temporal import Connection, connect
-from iwf_testkit import FakeWorker, IwfServer, iwf_server, temporal_dev_server
+from iwf_testkit import FakeWorker, IwfServer, VirtualTimeLoop, iwf_server, temporal_dev_server
 from scenario import Scenario
 
 SEARCH_ATTRIBUTES = {
@@ -57,7 +64,46 @@ async def connection(temporal: TemporalDevServer) -> Connection:
     return await connect(temporal.address)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "scenario" in metafunc.fixturenames:
+        engines = ["temporal"] if NEEDS_TEMPORAL & set(metafunc.fixturenames) else ["temporal", "memory"]
+        metafunc.parametrize("engine", engines, indirect=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object:
+    """Run a test on memory: what it needs is opened on the loop that it runs on."""
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    if not any(isinstance(argument, InMemory) for argument in arguments.values()):
+        return None
+
+    async def run() -> None:
+        async with MemoryStage.open(SEARCH_ATTRIBUTES) as stage:
+            opened = {
+                name: stage.give(argument) if isinstance(argument, InMemory) else argument
+                for name, argument in arguments.items()
+            }
+            await pyfuncitem.obj(**opened)
+
+    anyio.run(run, backend_options={"loop_factory": VirtualTimeLoop})
+    return True
+
+
 @pytest.fixture
-async def scenario(server: IwfServer) -> AsyncGenerator[Scenario]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """`temporal` or `memory`."""
+    return request.param
+
+
+@pytest.fixture
+def scenario(engine: str, request: pytest.FixtureRequest) -> Scenario | InMemory:
+    """A server under test and a worker."""
+    if engine == "memory":
+        return InMemory(lambda stage: Scenario(stage.server, stage.worker, stage.http))
+    return request.getfixturevalue("temporal_scenario")
+
+
+@pytest.fixture
+async def temporal_scenario(server: IwfServer) -> AsyncGenerator[Scenario]:
     async with FakeWorker() as worker, httpx.AsyncClient(timeout=70) as http:
         yield Scenario(server, worker, http)

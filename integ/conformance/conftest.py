@@ -1,11 +1,12 @@
-"""Every test here runs under several variants of its workflow's configuration, and once without a cache."""
+"""Every test here runs under several variants of configuration, without a cache, and on memory."""
 
 from collections.abc import AsyncGenerator
 
 import httpx
 import pytest
 
-from conformance.flows import VARIANTS, Flow, Variant
+from conformance.flows import VARIANTS, Flow, Variant, variant_names
+from engines import IMPATIENT_URL, InMemory
 from iwf_api.dev.temporal_server import TemporalDevServer
 from iwf_api.listener import listen
 from iwf_api.server import Role, ServerOptions, running
@@ -16,11 +17,17 @@ from iwf_testkit import FakeWorker, IwfServer, iwf_server
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "requirement(*ids): what the test shows; integ/requirements.toml")
+    config.addinivalue_line("markers", "variants(*names): those that a test runs under, instead of all")
 
 
-@pytest.fixture(params=VARIANTS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "variant" in metafunc.fixturenames:
+        metafunc.parametrize("variant", variant_names(metafunc), indirect=True)
+
+
+@pytest.fixture
 def variant(request: pytest.FixtureRequest) -> Variant:
-    """All variants, unless a test names those that it is about."""
+    """How the test's workflows are run."""
     return VARIANTS[request.param]
 
 
@@ -34,10 +41,25 @@ async def uncached_server(temporal: TemporalDevServer) -> AsyncGenerator[IwfServ
 
 
 @pytest.fixture
-async def impatient_api(
+def impatient_api(variant: Variant, request: pytest.FixtureRequest) -> str | InMemory:
+    """URL of an API beside the server's own, which lets two locked RPCs wait and no more."""
+    if variant.engine == "memory":
+        return InMemory(lambda stage: IMPATIENT_URL)
+    return request.getfixturevalue("impatient_temporal_api")
+
+
+@pytest.fixture
+def flow(variant: Variant, request: pytest.FixtureRequest) -> Flow | InMemory:
+    """A server, a worker, and starts that carry the variant's configuration."""
+    if variant.engine == "memory":
+        return InMemory(lambda stage: Flow(stage.server, stage.worker, stage.http, variant))
+    return request.getfixturevalue("temporal_flow")
+
+
+@pytest.fixture
+async def impatient_temporal_api(
     server: IwfServer, uncached_server: IwfServer, variant: Variant
 ) -> AsyncGenerator[str]:
-    """URL of an API beside the server's own, which lets two locked RPCs wait and no more."""
     chosen = server if variant.cached else uncached_server
     options = ServerOptions(
         address=chosen.temporal_address,
@@ -52,8 +74,9 @@ async def impatient_api(
 
 
 @pytest.fixture
-async def flow(variant: Variant, server: IwfServer, uncached_server: IwfServer) -> AsyncGenerator[Flow]:
-    """A server, a worker, and starts that carry the variant's configuration."""
+async def temporal_flow(
+    variant: Variant, server: IwfServer, uncached_server: IwfServer
+) -> AsyncGenerator[Flow]:
     chosen = server if variant.cached else uncached_server
     async with FakeWorker() as worker, httpx.AsyncClient(timeout=70) as http:
         flow = Flow(chosen, worker, http, variant)

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from engines import NEEDS_TEMPORAL
 from iwf_models import (
     WorkflowStateDecideRequest,
     WorkflowStateStartRequest,
@@ -29,6 +30,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     config: Mapping[str, object] = {}
     """Part of `workflowConfigOverride`."""
     cached: bool = True
+    engine: str = "temporal"
 
     @property
     def continues(self) -> bool:
@@ -46,6 +48,10 @@ VARIANTS: Mapping[str, Variant] = {
     "local-continued": Variant(config=_LOCAL | _CONTINUED),
     "uncached": Variant(cached=False),
     "uncached-local-continued": Variant(config=_LOCAL | _CONTINUED, cached=False),
+    "memory-plain": Variant(engine="memory"),
+    "memory-continued": Variant(engine="memory", config=_CONTINUED),
+    "memory-local": Variant(engine="memory", config=_LOCAL),
+    "memory-local-continued": Variant(engine="memory", config=_LOCAL | _CONTINUED),
 }
 
 REGULAR = ("plain", "continued", "uncached")
@@ -56,8 +62,18 @@ LOCAL = ("local", "local-continued", "uncached-local-continued")
 
 
 def under(*names: str) -> pytest.MarkDecorator:
-    """Run a test under these variants only, because it is about them."""
-    return pytest.mark.parametrize("variant", names, indirect=True)
+    """Run a test under these variants only, because it is about them, and under their twins on memory."""
+    return pytest.mark.variants(*names)
+
+
+def variant_names(item: pytest.Metafunc) -> list[str]:
+    """The variants that a test runs under; on memory only if it needs nothing of Temporal itself."""
+    mark = item.definition.get_closest_marker("variants")
+    names = list(VARIANTS) if mark is None else [*mark.args]
+    if NEEDS_TEMPORAL & set(item.fixturenames):
+        return [name for name in names if VARIANTS[name].engine == "temporal"]
+    twins = [f"memory-{name}" for name in names if f"memory-{name}" in VARIANTS]
+    return list(dict.fromkeys([*names, *twins]))
 
 
 class Flow(Scenario):

@@ -39,10 +39,6 @@ RPC_PATH = "/api/v1/workflowWorker/rpc"
 
 USER_AGENT = f"iwf-interpreter/{version('iwf-interpreter')}"
 
-_IDLE_CONNECTION_SECONDS = 4
-"""Several worker frameworks close a connection that was idle for 5 seconds. A request that is sent at that
-moment fails and cannot be repeated safely, so the connection is given up first."""
-
 _REMEMBERED_TARGETS = 1024
 
 _LARGE_BODY_BYTES = 2**20
@@ -59,6 +55,10 @@ class WorkerClientOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_connections_per_host: int = 100
     connect_timeout_seconds: float = 5
     """Limit for one connection to be made, apart from the time limit of the call."""
+    idle_connection_seconds: float | None = 4
+    """How long a connection is kept without a call, `None` for as long as the worker keeps it. Several worker
+    frameworks close one after 5 seconds. A request that is sent at that moment fails and cannot be repeated
+    safely, so the connection is given up first."""
     max_response_bytes: int = 16 * 1024 * 1024
     """Largest accepted body of an answer, after decompression. What follows is not read."""
     addresses: WorkerAddresses = WorkerAddresses()
@@ -91,7 +91,7 @@ class WorkerClient:
             connector=aiohttp.TCPConnector(
                 limit=options.max_connections,
                 limit_per_host=options.max_connections_per_host,
-                keepalive_timeout=_IDLE_CONNECTION_SECONDS,
+                keepalive_timeout=options.idle_connection_seconds,
             ),
             headers=_headers(options.default_headers),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=options.connect_timeout_seconds),

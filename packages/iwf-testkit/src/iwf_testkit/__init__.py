@@ -1,4 +1,4 @@
-"""Test tools for iWF: a worker scripted in Python, and servers that a test starts and stops.
+"""Test tools for iWF: a worker scripted in Python, a server in memory, and servers that a test starts and stops.
 
 Never imported by anything that ships.
 """
@@ -14,7 +14,10 @@ from iwf_testkit.answers import (
     wait_for,
 )
 from iwf_testkit.fake_worker import Answer, FakeWorker, UnexpectedCalls, WorkerCall
+from iwf_testkit.memory.engine import MemoryEngine
+from iwf_testkit.memory.server import MemoryServer, memory_server
 from iwf_testkit.servers import IwfServer, iwf_server, temporal_dev_server
+from iwf_testkit.virtual_time import VirtualTimeLoop
 
 __all__ = (
     "FakeWorker",
@@ -29,6 +32,10 @@ __all__ = (
     "force_complete",
     "force_fail",
     "dead_end",
+    "memory_server",
+    "MemoryServer",
+    "MemoryEngine",
+    "VirtualTimeLoop",
     "temporal_dev_server",
     "iwf_server",
     "IwfServer",

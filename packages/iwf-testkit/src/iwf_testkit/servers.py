@@ -28,13 +28,17 @@ class IwfServer(msgspec.Struct, frozen=True, kw_only=True):
 
 @asynccontextmanager
 async def temporal_dev_server(
-    *, db: Path | None = None, search_attributes: Mapping[str, str] | None = None
+    *,
+    db: Path | None = None,
+    search_attributes: Mapping[str, str] | None = None,
+    dynamic_config: Mapping[str, object] | None = None,
 ) -> AsyncGenerator[TemporalDevServer]:
     """Run a Temporal development server on free ports.
 
     Args:
         db: Data file; without one everything is kept in memory.
         search_attributes: Type by name, beside those of iWF.
+        dynamic_config: Temporal's own settings, which replace those of the development server.
     """
     with tempfile.TemporaryDirectory(prefix="iwf-temporal-") as folder:
         options = TemporalServerOptions(
@@ -45,6 +49,7 @@ async def temporal_dev_server(
             db=db,
             log=Path(folder) / "temporal.log",
             search_attributes=search_attributes or {},
+            dynamic_config=dynamic_config or {},
         )
         async with TemporalDevServer(options) as server:
             yield server

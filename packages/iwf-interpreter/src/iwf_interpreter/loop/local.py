@@ -127,7 +127,9 @@ class LocalCalls:
         try:
             async with self._slots:
                 started_at = now_ms() // 1000
-                done = _recordable(call, await self._attempt(run_id, call, started_at), started_at)
+                done = _recordable(
+                    call, await attempt_in_place(self._attempts, run_id, call, started_at), started_at
+                )
         except Exception as error:
             # A bug of ours must not keep the run waiting for ever, nor end the loop.
             _logger.exception("cannot make call %s of run %s", call.call_id, run_id)
@@ -140,33 +142,39 @@ class LocalCalls:
         if calls.changed is not None:
             calls.changed.set()
 
-    async def _attempt(self, run_id: str, call: LocalCall, now: int) -> LocalResult:
-        if isinstance(call, CallRpc):
-            return await self._call_rpc(call)
-        attempt = Attempt(number=1, first_attempt_at=now, timeout_seconds=call.timeout_seconds, run_id=run_id)
-        try:
-            match call:
-                case CallWaitUntil():
-                    return LocalResult(
-                        call_id=call.call_id,
-                        wait_until=await self._attempts.wait_until(call.worker_url, call.request, attempt),
-                    )
-                case CallExecute():
-                    return LocalResult(
-                        call_id=call.call_id,
-                        execute=await self._attempts.execute(call.worker_url, call.request, attempt),
-                    )
-        except WorkerCallTimedOut:
-            return _failed(call.call_id, timeout_text(call), now, timed_out=True)
-        except WorkerError as error:
-            return _failed(call.call_id, error.state_api_text(body_limit=BODY_LIMIT), now)
 
-    async def _call_rpc(self, call: CallRpc) -> LocalResult:
+async def attempt_in_place(attempts: Attempts, run_id: str, call: LocalCall, now: int) -> LocalResult:
+    """Make the one attempt of a call in place; never raises for what a worker does.
+
+    Args:
+        attempts: Makes it.
+        run_id: The engine's run.
+        call: The call.
+        now: Unix seconds.
+    """
+    if isinstance(call, CallRpc):
         try:
-            answer = await self._attempts.rpc(call.worker_url, call.request, call.timeout_seconds)
+            answer = await attempts.rpc(call.worker_url, call.request, call.timeout_seconds)
         except WorkerError as error:
             return LocalResult(call_id=call.call_id, rpc_failure=error.rpc_failure())
         return LocalResult(call_id=call.call_id, rpc=answer)
+    attempt = Attempt(number=1, first_attempt_at=now, timeout_seconds=call.timeout_seconds, run_id=run_id)
+    try:
+        match call:
+            case CallWaitUntil():
+                return LocalResult(
+                    call_id=call.call_id,
+                    wait_until=await attempts.wait_until(call.worker_url, call.request, attempt),
+                )
+            case CallExecute():
+                return LocalResult(
+                    call_id=call.call_id,
+                    execute=await attempts.execute(call.worker_url, call.request, attempt),
+                )
+    except WorkerCallTimedOut:
+        return _failed(call.call_id, timeout_text(call), now, timed_out=True)
+    except WorkerError as error:
+        return _failed(call.call_id, error.state_api_text(body_limit=BODY_LIMIT), now)
 
 
 def is_answer_to(done: Done, call: LocalCall) -> bool:
