@@ -34,9 +34,13 @@ def test_a_scenario_is_one_case_for_each_variant_named_after_its_file(tmp_path: 
     [
         pytest.param({"about": "x", "steps": [], "varaints": []}, id="unknown-field"),
         pytest.param({"about": "x", "steps": [{"do": "jump"}]}, id="unknown-step"),
-        pytest.param({"about": "x", "steps": [{"do": "open", "gate": "g", "ms": 1}]}, id="field-of-other-step"),
+        pytest.param(
+            {"about": "x", "steps": [{"do": "open", "gate": "g", "ms": 1}]}, id="field-of-other-step"
+        ),
         pytest.param({"about": "x", "steps": [], "variants": ["can2"]}, id="unknown-variant"),
-        pytest.param({"about": "x", "steps": [], "worker": {"S1.execute": [{"bdoy": {}}]}}, id="unknown-answer-field"),
+        pytest.param(
+            {"about": "x", "steps": [], "worker": {"S1.execute": [{"staus": 1}]}}, id="unknown-answer-field"
+        ),
     ],
 )
 def test_a_misspelt_scenario_is_refused(tmp_path: Path, scenario: Json) -> None:

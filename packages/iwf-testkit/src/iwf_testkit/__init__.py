@@ -1,4 +1,4 @@
-"""Test tools for iWF: a worker scripted in Python, a server in memory, and servers that a test starts and stops.
+"""Test tools for iWF: a scripted worker, a server in memory, and servers that a test starts and stops.
 
 Never imported by anything that ships.
 """

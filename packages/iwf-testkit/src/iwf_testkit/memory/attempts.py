@@ -63,8 +63,9 @@ class Caller:
                 run.call_ended(call.call_id, outcome)
                 return
             pause_ms = _pause_ms(call, number)
+            ran_out_of_time = outcome.text is None
             if (
-                is_cut
+                (is_cut and ran_out_of_time)
                 or (call.retry_policy.maximum_attempts and number >= call.retry_policy.maximum_attempts)
                 or (ends_ms is not None and self._timetable.now_ms() + pause_ms >= ends_ms)
             ):

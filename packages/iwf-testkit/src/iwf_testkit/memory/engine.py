@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import anyio
 import msgspec
@@ -28,7 +28,6 @@ from iwf_interpreter.contract import (
     UpdateType,
 )
 from iwf_interpreter.core import ExecutionState, NotReady, commands, continuing, events
-from iwf_interpreter.core.attribute_values import engine_value
 from iwf_interpreter.engine import (
     EngineError,
     InvalidArgument,
@@ -49,11 +48,12 @@ from iwf_interpreter.loop.dialect import QueryCall
 from iwf_interpreter.loop.messages import signal_event, update_event
 from iwf_interpreter.observer import Observer
 from iwf_interpreter.worker_client import WorkerClient
-from iwf_models import IDReusePolicy, WorkflowRetryPolicy, WorkflowStatus, codec
-from iwf_testkit.memory import cron, resets, visibility
+from iwf_models import IDReusePolicy, WorkflowStatus, codec
+from iwf_testkit.memory import resets, visibility
 from iwf_testkit.memory.attempts import Caller
 from iwf_testkit.memory.index_records import Record
-from iwf_testkit.memory.runs import LocalCall, Origin, Run
+from iwf_testkit.memory.origins import first_origin, next_origin, reset_origin
+from iwf_testkit.memory.runs import LocalCall, Run
 from iwf_testkit.memory.timetable import Timetable
 
 T = TypeVar("T")
@@ -133,34 +133,10 @@ class MemoryEngine:
     # What the API service needs
 
     async def start(self, request: StartRequest) -> str:
-        now_ms = self.timetable.now_ms()
-        _check_retry_policy(request.retry_policy)
-        schedule = cron.parse(request.cron_schedule) if request.cron_schedule else None
+        origin = first_origin(request, self.timetable.now_ms())
         self._make_room(request)
-        run_id = str(uuid4())
-        attributes = (engine_value(each, now_ms * 1_000_000) for each in request.search_attributes)
-        origin = Origin(
-            workflow_id=request.workflow_id,
-            run_id=run_id,
-            first_run_id=run_id,
-            input=_own_copy(request.input),
-            started_at_ms=now_ms,
-            begins_at_ms=(
-                schedule(now_ms, now_ms) if schedule else now_ms + request.start_delay_seconds * 1000
-            ),
-            deadline_ms=now_ms + request.timeout_seconds * 1000 if request.timeout_seconds else None,
-            retry_policy=request.retry_policy,
-            cron_schedule=request.cron_schedule,
-            scheduled_at_ms=now_ms,
-            memo=dict(request.memo),
-            search_attributes={
-                each.key or "": value
-                for each, value in zip(request.search_attributes, attributes, strict=True)
-                if value.value != []
-            },
-        )
         self._begin(Run(self, origin, self._observer))
-        return run_id
+        return origin.run_id
 
     async def signal(self, workflow_id: str, run_id: str, name: str, body: Any) -> None:
         run = self._open_run(workflow_id, run_id)
@@ -234,12 +210,7 @@ class MemoryEngine:
         current = self._run(workflow_id, "")
         if current.status is WorkflowStatus.RUNNING:
             current.close(WorkflowOutcome(status=WorkflowStatus.TERMINATED))
-        origin = msgspec.structs.replace(
-            before.origin,
-            run_id=str(uuid4()),
-            # A reset does not shorten what the workflow may take.
-            deadline_ms=_deadline_after_reset(before.origin, self.timetable.now_ms()),
-        )
+        origin = reset_origin(before.origin, self.timetable.now_ms())
         run = Run(self, origin, self._observer)
         self._workflows[workflow_id][origin.run_id] = run
         run.restore(before, kept_tasks, again)
@@ -313,54 +284,10 @@ class MemoryEngine:
 
     def closed(self, run: Run, close: commands.Close | None) -> None:
         """Begin the run that carries the chain on, if there is one."""
-        origin = self._next_origin(run, close)
+        origin = next_origin(run.origin, close, self.timetable.now_ms())
         if origin is not None:
             run.successor = Run(self, origin, self._observer)
             self._begin(run.successor)
-
-    def _next_origin(self, run: Run, close: commands.Close | None) -> Origin | None:
-        now_ms = self.timetable.now_ms()
-        before = run.origin
-        run_id = str(uuid4())
-        match close:
-            case commands.ContinueAsNew():
-                return msgspec.structs.replace(
-                    before,
-                    run_id=run_id,
-                    previous_run_id=before.run_id,
-                    input=_own_copy(close.input),
-                    started_at_ms=now_ms,
-                    begins_at_ms=now_ms,
-                    memo=close.memo,
-                    search_attributes={
-                        key: value for key, value in close.search_attributes.items() if value.value != []
-                    },
-                    attempt=1,
-                )
-            case commands.FailRun() if (pause_ms := _retry_pause_ms(before, now_ms)) is not None:
-                return msgspec.structs.replace(
-                    before,
-                    run_id=run_id,
-                    previous_run_id=before.run_id,
-                    started_at_ms=now_ms,
-                    begins_at_ms=now_ms + pause_ms,
-                    attempt=before.attempt + 1,
-                )
-            case commands.CompleteRun() | commands.FailRun() if before.cron_schedule:
-                begins_at_ms = cron.parse(before.cron_schedule)(before.scheduled_at_ms, now_ms)
-                return msgspec.structs.replace(
-                    before,
-                    run_id=run_id,
-                    # Each recurrence is a workflow of its own to its workers.
-                    first_run_id=run_id,
-                    previous_run_id="",
-                    input=msgspec.structs.replace(before.input, continued=None),
-                    started_at_ms=now_ms,
-                    begins_at_ms=begins_at_ms,
-                    attempt=1,
-                )
-            case _:
-                return None
 
     async def _readable_state(self, run: Run, timeout_seconds: float) -> ExecutionState:
         """The state of a run, which has it in a moment if it has just been started or continued."""
@@ -436,11 +363,6 @@ class MemoryEngine:
                 )
 
 
-def _own_copy(value: T) -> T:
-    """What an engine makes of a value: it is written and read."""
-    return codec.decode(codec.encode(value), type(value))
-
-
 def _closed(run: Run) -> WorkflowNotFound:
     return WorkflowNotFound(f"run {run.origin.run_id!r} of workflow {run.origin.workflow_id!r} is closed")
 
@@ -457,33 +379,3 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _deadline_after_reset(origin: Origin, now_ms: int) -> int | None:
-    return None if origin.deadline_ms is None else now_ms + origin.deadline_ms - origin.started_at_ms
-
-
-def _retry_pause_ms(origin: Origin, now_ms: int) -> int | None:
-    """How long a failed workflow waits until it is tried again; `None` when it is not."""
-    policy = origin.retry_policy
-    if policy is None or (policy.maximum_attempts and origin.attempt >= policy.maximum_attempts):
-        return None
-    initial = policy.initial_interval_seconds or 1
-    longest = policy.maximum_interval_seconds or max(100, initial)
-    pause = initial * (policy.backoff_coefficient or 2.0) ** min(origin.attempt - 1, 64)
-    pause_ms = round(min(pause, longest) * 1000)
-    if origin.deadline_ms is not None and now_ms + pause_ms >= origin.deadline_ms:
-        return None
-    return pause_ms
-
-
-def _check_retry_policy(policy: WorkflowRetryPolicy | None) -> None:
-    if policy is None:
-        return
-    initial = policy.initial_interval_seconds or 1
-    if policy.backoff_coefficient and policy.backoff_coefficient < 1:
-        raise InvalidArgument("backoffCoefficient cannot be less than 1 on a retry policy")
-    if policy.maximum_interval_seconds and policy.maximum_interval_seconds < initial:
-        raise InvalidArgument(
-            "maximumIntervalSeconds cannot be less than initialIntervalSeconds on a retry policy"
-        )

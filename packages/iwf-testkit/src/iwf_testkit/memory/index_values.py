@@ -74,6 +74,9 @@ def constant(field: str, type_: FieldType, value: Scalar) -> Scalar:
     Raises:
         InvalidArgument: It is not of the field's type, or means nothing there.
     """
+    if isinstance(value, str):
+        # Temporal takes off the quotes around a text, and those of the text itself with them.
+        value = value.strip("'")
     match type_, value:
         case ("Bool", bool()) | ("Keyword" | "KeywordList", str()):
             return value
@@ -92,7 +95,7 @@ def constant(field: str, type_: FieldType, value: Scalar) -> Scalar:
         case "Status", int() if not isinstance(value, bool) and 0 <= value < len(_STATUS_NAMES):
             return value
         case _:
-            raise InvalidArgument(f"invalid query: {field} is a {type_} and does not compare with {value!r}")
+            raise InvalidArgument(f"invalid query: {field} of type {type_} does not compare with {value!r}")
 
 
 def escaped(text: str) -> str:

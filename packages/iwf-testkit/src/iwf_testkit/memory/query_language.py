@@ -1,9 +1,9 @@
 """The text of a list filter, read into a tree.
 
-The language is the condition of an SQL `WHERE`, as Temporal's `ListWorkflowExecutions` takes it. Here is only
-its grammar: which fields there are, of what type, and what a comparison means is `visibility`. What Temporal
-does not take (`ORDER BY`, `LIMIT`, functions, arithmetic) is refused; `GROUP BY`, which it ignores in a list,
-is refused too.
+The language is the condition of an SQL `WHERE`, as Temporal's `ListWorkflowExecutions` takes it, and an
+`ORDER BY`, which servers with Elasticsearch take and those with an SQL database refuse. Here is only its
+grammar: which fields there are, of what type, and what a comparison means is `visibility`. What no server
+takes (`LIMIT`, functions, arithmetic) is refused; `GROUP BY`, which is ignored in a list, is refused too.
 """
 
 import math
@@ -60,14 +60,30 @@ class Junction(msgspec.Struct, frozen=True):
 Condition: TypeAlias = Comparison | Between | IsNull | Not | Junction
 
 
-def parse(query: str) -> Condition | None:
-    """Read a query; `None` when it is empty and so lists everything.
+class Order(msgspec.Struct, frozen=True):
+    """One field of `ORDER BY`."""
+
+    field: str
+    descending: bool
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A whole query."""
+
+    condition: Condition | None = None
+    """`None` lists everything."""
+    order: tuple[Order, ...] = ()
+    """Empty leaves the order to the index."""
+
+
+def parse(query: str) -> Query:
+    """Read a query.
 
     Raises:
         InvalidArgument: The text is not of this language.
     """
     if not query.strip():
-        return None
+        return Query()
     return _Parser(query).query()
 
 
@@ -126,13 +142,27 @@ class _Parser:
         self._tokens = _tokens(query)
         self._next = 0
         self._depth = 0
+        self._about = ""
+        """The field of the latest condition, for errors."""
 
-    def query(self) -> Condition:
-        condition = self._alternatives()
+    def query(self) -> Query:
+        condition = None if self._peek() == "ORDER" else self._alternatives()
+        order = self._order() if self._take("ORDER") else ()
         self._take(";")
         if self._peek() != "end":
             raise self._malformed()
-        return condition
+        return Query(condition, order)
+
+    def _order(self) -> tuple[Order, ...]:
+        self._expect("BY")
+        fields: list[Order] = []
+        while not fields or self._take(","):
+            field = self._field()
+            descending = self._take("DESC")
+            if not descending:
+                self._take("ASC")
+            fields.append(Order(field, descending))
+        return tuple(fields)
 
     def _alternatives(self) -> Condition:
         conditions = [self._conjunction()]
@@ -188,9 +218,11 @@ class _Parser:
         if token.kind not in ("word", "quoted") or (token.kind == "word" and token.text.lower() in RESERVED):
             raise self._malformed()
         self._next += 1
-        if token.kind == "quoted":
-            return token.text.replace("`", "")
-        return token.text.lower() if token.text.lower() in READ_IN_LOWER_CASE else token.text
+        name = token.text.replace("`", "")
+        if token.kind == "word" and name.lower() in READ_IN_LOWER_CASE:
+            name = name.lower()
+        self._about = name
+        return name
 
     def _values(self) -> tuple[Value, ...]:
         self._enter()
@@ -206,7 +238,9 @@ class _Parser:
             case "(":
                 values = self._values()
                 if len(values) == 1:
-                    raise InvalidArgument(f"malformed query: {values[0]!r} in parentheses is not a value")
+                    raise InvalidArgument(
+                        f"malformed query: ({values[0]!r}) is not a value for {self._about}"
+                    )
                 return values
             case "TRUE" | "FALSE":
                 self._next += 1
@@ -230,7 +264,7 @@ class _Parser:
         if isinstance(number, int) and number not in _INT64:
             number = float(number)
         if math.isinf(number) or (isinstance(number, float) and len(signs) > 1):
-            raise InvalidArgument(f"malformed query: {signs + token.text!r} is not a number")
+            raise InvalidArgument(f"malformed query: {signs + token.text!r} is no number for {self._about}")
         return -number if signs.count("-") % 2 else number
 
     def _enter(self) -> None:
@@ -258,17 +292,20 @@ class _Parser:
     def _malformed(self) -> InvalidArgument:
         """The error for a next token that cannot stand there."""
         token = self._tokens[self._next]
+        about = f", in or after the condition on {self._about}" if self._about else ""
         if token.kind == "end":
-            return InvalidArgument("malformed query: it ends too early")
-        before = self._tokens[self._next - 1].text if self._next else ""
+            return InvalidArgument(f"malformed query: it ends too early{about}")
         hint = ""
-        if token.kind in ("word", "quoted") and before in _COMPARISONS:
-            hint = ", a text stands in quotes"
-        elif token.symbol in ("ORDER", "GROUP", "LIMIT"):
-            hint = f", {token.symbol} is not supported"
-        after = f" after {before!r}" if before else ""
+        if (
+            token.kind in ("word", "quoted")
+            and self._next
+            and self._tokens[self._next - 1].text in _COMPARISONS
+        ):
+            hint = "; a text stands in quotes"
+        elif token.symbol in ("GROUP", "LIMIT"):
+            hint = f"; {token.symbol} is not supported"
         return InvalidArgument(
-            f"malformed query: {token.text!r} at position {token.position}{after} is not expected{hint}"
+            f"malformed query: {token.text!r} cannot stand at position {token.position}{about}{hint}"
         )
 
 

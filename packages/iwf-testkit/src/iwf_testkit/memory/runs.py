@@ -11,24 +11,20 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import anyio
-import msgspec
 
 from iwf_interpreter.contract import (
-    InterpreterInput,
-    InterpreterOutput,
-    LockedRpcAnswer,
     SnapshotPage,
     SnapshotPageQuery,
-    StateCompletionAnswer,
     UpdateError,
 )
 from iwf_interpreter.core import ExecutionState, Interpreter, calls, commands, continuing, events
-from iwf_interpreter.core.attribute_values import EngineValue
 from iwf_interpreter.core.locked_rpcs import RPC_PREFIX
-from iwf_interpreter.engine import EngineError, RunEnded, UpdateRefused, WorkflowOutcome
+from iwf_interpreter.engine import RunEnded, UpdateRefused, WorkflowOutcome
 from iwf_interpreter.observer import Observer, tell
-from iwf_models import EncodedObject, WorkflowRetryPolicy, WorkflowStatus, codec
+from iwf_models import WorkflowStatus
 from iwf_testkit.memory.history import Batch, History, Task
+from iwf_testkit.memory.origins import Origin
+from iwf_testkit.memory.outcomes import Update, outcome_of
 from iwf_testkit.memory.timetable import Entry, Timetable
 
 _logger = logging.getLogger(__name__)
@@ -38,46 +34,6 @@ LocalCall = commands.CallWaitUntil | commands.CallExecute | commands.CallRpc
 
 SUGGESTED_EVENTS = 4096
 """From this length of a history on, a run is told that it should continue as new."""
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run comes from: what its start, or the run before, has given it."""
-
-    workflow_id: str
-    run_id: str
-    first_run_id: str
-    """Of the chain, as workers see it."""
-    previous_run_id: str = ""
-    input: InterpreterInput
-    started_at_ms: int
-    begins_at_ms: int
-    """Its first task is not before this time."""
-    deadline_ms: int | None
-    retry_policy: WorkflowRetryPolicy | None
-    attempt: int = 1
-    """From 1, over the retries of a failed workflow."""
-    cron_schedule: str | None
-    scheduled_at_ms: int
-    """When the schedule began, for a workflow that recurs."""
-    memo: Mapping[str, EncodedObject]
-    search_attributes: Mapping[str, EngineValue]
-
-
-class Update:
-    """An update that a run has taken on, and what becomes of it."""
-
-    def __init__(self) -> None:
-        self.over = anyio.Event()
-        self.result: LockedRpcAnswer | StateCompletionAnswer | None = None
-        self.error: EngineError | None = None
-
-    def end(
-        self, result: LockedRpcAnswer | StateCompletionAnswer | None, error: EngineError | None = None
-    ) -> None:
-        """Set the outcome, once."""
-        if not self.over.is_set():
-            self.result, self.error = result, error
-            self.over.set()
 
 
 class RunOwner(Protocol):
@@ -383,7 +339,7 @@ class Run:
             case (
                 commands.CompleteRun() | commands.FailRun() | commands.CancelRun() | commands.ContinueAsNew()
             ):
-                self.close(_outcome(command), command)
+                self.close(outcome_of(command), command)
 
     def _make(self, call: commands.Call) -> None:
         match call:
@@ -425,26 +381,3 @@ def _is_local(call: commands.Call) -> bool:
             return True
         case commands.LoadSnapshotPage():
             return False
-
-
-def _outcome(command: commands.Close) -> WorkflowOutcome:
-    """How a run ends with a command, as clients are told."""
-    match command:
-        case commands.CompleteRun():
-            return WorkflowOutcome(status=WorkflowStatus.COMPLETED, result=_raw(command.output))
-        case commands.FailRun():
-            detail = command.text if command.outputs is None else command.outputs
-            return WorkflowOutcome(
-                status=WorkflowStatus.FAILED,
-                failure_type=command.error_type,
-                failure_details=None if detail is None else _raw(detail),
-                failure_message=command.text or "",
-            )
-        case commands.CancelRun():
-            return WorkflowOutcome(status=WorkflowStatus.CANCELED)
-        case commands.ContinueAsNew():
-            return WorkflowOutcome(status=WorkflowStatus.CONTINUED_AS_NEW)
-
-
-def _raw(value: InterpreterOutput | str | Sequence[object]) -> msgspec.Raw:
-    return msgspec.Raw(codec.encode(value))
