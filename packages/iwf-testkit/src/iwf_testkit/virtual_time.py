@@ -19,8 +19,10 @@ from typing import TypeVar, TypeVarTuple, Unpack, cast
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_GRACE_SECONDS = 0.001
-"""What one end has sent may take so long, in real time, until the other end sees it."""
+_SHORTEST_GRACE = 0.001
+_LONGEST_GRACE = 0.02
+"""What one end of a socket has sent takes a moment of real time until the other end sees it. A busy machine may
+need longer, and then a skip would be a mistake; so the further it goes, the longer it is put off."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
@@ -73,7 +75,8 @@ class _SkippingSelector(selectors.BaseSelector):
             ready = self._selector.select(timeout)
             self.now += time.monotonic() - began
             return ready
-        ready = self._selector.select(min(timeout, _GRACE_SECONDS))
+        grace = min(_LONGEST_GRACE, max(_SHORTEST_GRACE, timeout / 1000))
+        ready = self._selector.select(min(timeout, grace))
         if not ready:
             self.now += timeout
         return ready
