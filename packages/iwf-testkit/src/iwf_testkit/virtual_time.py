@@ -21,8 +21,8 @@ Ts = TypeVarTuple("Ts")
 
 _SHORTEST_GRACE = 0.001
 _LONGEST_GRACE = 0.02
-"""What one end of a socket has sent takes a moment of real time until the other end sees it. A busy machine may
-need longer, and then a skip would be a mistake; so the further it goes, the longer it is put off."""
+"""What one end of a socket has sent takes a moment of real time until the other end sees it. A busy machine
+may need longer, and then a skip would be a mistake; so the further it goes, the longer it is put off."""
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
