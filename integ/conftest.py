@@ -1,7 +1,7 @@
 """The engines under test: one Temporal server for the whole run, a server in memory for each test.
 
-A test that needs nothing of Temporal itself runs on both, and is given the same on both. On memory it runs on a
-loop of its own, where waiting takes no time.
+A test that needs nothing of Temporal itself runs on both, and is given the same on both. On memory it runs on
+a loop of its own, where waiting takes no time.
 """
 
 import inspect

@@ -94,6 +94,14 @@ def test_what_is_there_must_be_what_is_wanted() -> None:
     assert len(wrong.unexpected) == 1
 
 
+def test_what_is_wanted_to_be_absent_must_be_absent() -> None:
+    where = Where(scenarios=("a/one",), at=("answers/a",), absent=True)
+    gone = judge(case(), recording(a=1), recording(), [deviation(where)], "memory")
+
+    assert gone.unexpected == ()
+    assert len(judged(where).unexpected) == 1
+
+
 def test_a_deviation_holds_on_its_engines_and_variants_only() -> None:
     where = Where(scenarios=("a/one@can1",), at=("answers/a",), engines=("memory",))
 

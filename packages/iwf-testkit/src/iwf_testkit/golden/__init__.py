@@ -4,6 +4,7 @@ The scenarios and what the reference server did are data of the end-to-end suite
 compares them.
 """
 
+from iwf_testkit.golden.client import Unplayable
 from iwf_testkit.golden.comparing import (
     Deviation,
     Difference,
@@ -14,7 +15,7 @@ from iwf_testkit.golden.comparing import (
     load_deviations,
     missing,
 )
-from iwf_testkit.golden.playing import Player, Unplayable
+from iwf_testkit.golden.playing import Player
 from iwf_testkit.golden.scenarios import Case, Recording, Scenario, load_cases, load_recording
 from iwf_testkit.golden.scripted_worker import CallsMissing, WorkerServer
 

@@ -41,6 +41,8 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Patterns of places; a difference at or below such a place is covered."""
     want: Json = UNSET
     """What must be contained in what is at the place."""
+    absent: bool = False
+    """There must be nothing at the place."""
     engines: tuple[str, ...] = ()
     """Only there; by default everywhere."""
     sometimes: str = ""
@@ -57,11 +59,14 @@ class Where(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         for length in range(1, len(difference.path) + 1):
             path = difference.path[:length]
             for pattern in self.at:
-                if fnmatchcase(shown(path), pattern) and (
-                    self.want is UNSET or contains(value_of(actual, path), self.want)
-                ):
+                if fnmatchcase(shown(path), pattern) and self._accepts(value_of(actual, path)):
                     return pattern
         return None
+
+    def _accepts(self, there: Json) -> bool:
+        if self.absent:
+            return there is None
+        return self.want is UNSET or contains(there, self.want)
 
 
 class Deviation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from secrets import token_hex
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.abc
@@ -17,8 +17,9 @@ import httpx
 import msgspec
 from msgspec import UNSET
 
+from iwf_testkit.golden.client import API, Client, Unplayable, fulfils, is_closed
 from iwf_testkit.golden.placeholders import Placeholders
-from iwf_testkit.golden.places import Json, contains, is_object, value_at
+from iwf_testkit.golden.places import Json, is_object, value_at
 from iwf_testkit.golden.recording import Sighting, recorded
 from iwf_testkit.golden.scenarios import (
     VARIANTS,
@@ -37,21 +38,15 @@ from iwf_testkit.golden.scenarios import (
 )
 from iwf_testkit.golden.scripted_worker import ScriptedWorker, WorkerServer
 
-_API = "/api/v1/workflow/"
-_START = f"{_API}start"
-_OPEN = frozenset({"RUNNING", "CONTINUED_AS_NEW"})
+_START = f"{API}start"
 _PLAY_SECONDS = 90.0
-_READ_SECONDS = 15.0
+_CLEAN_UP_SECONDS = 15.0
 _REPEAT_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.4
 _ARRIVAL_SECONDS = 0.01
 """What has been sent, say a worker's answer, may take so long to arrive and to have its effect. Where time
 skips, everything that can happen without a wait has happened then."""
-
-
-class Unplayable(Exception):
-    """A scenario could not be played to its end."""
 
 
 class Player:
@@ -73,7 +68,7 @@ class Player:
             clock: Unix seconds.
             patience: Factor for pauses and time limits; more than 1 for a slow server.
         """
-        self.http = http
+        self.client = Client(http)
         self.workers = workers
         self.clock = clock
         self.patience = patience
@@ -91,11 +86,21 @@ class Player:
             with anyio.move_on_after(_PLAY_SECONDS * self.patience):
                 return await play.run()
             raise Unplayable(f"{case.id} was not finished within {_PLAY_SECONDS * self.patience:g} seconds")
+        except ExceptionGroup as group:
+            # Whatever failed first, the steps or a background call, has cancelled the others.
+            raise _first_of(group.exceptions) from None
         finally:
             play.worker.end()
-            with anyio.move_on_after(_READ_SECONDS, shield=True):
+            with anyio.move_on_after(_CLEAN_UP_SECONDS, shield=True):
                 await play.clean_up()
             self.workers.remove(play.prefix)
+
+
+def _first_of(errors: Sequence[Exception]) -> Exception:
+    first = errors[0]
+    if isinstance(first, ExceptionGroup):
+        return _first_of(cast("ExceptionGroup[Exception]", first).exceptions)
+    return first
 
 
 class _Background:
@@ -110,7 +115,7 @@ class _Play:
     def __init__(self, player: Player, case: Case) -> None:
         self.prefix = f"g{token_hex(5)}"
         self._player = player
-        self._http = player.http
+        self._client = player.client
         self._patience = player.patience
         self._case = case
         self._worker_url = player.workers.url(self.prefix)
@@ -134,7 +139,7 @@ class _Play:
             Sighting(
                 prefix=self.prefix,
                 worker_url=self._worker_url,
-                server_url=str(self._http.base_url).rstrip("/"),
+                server_url=self._client.server_url,
                 now=self._player.clock(),
                 answers=self._answers,
                 calls=list(self.worker.calls),
@@ -147,7 +152,7 @@ class _Play:
         further = self._placeholders.fill(list(self._case.scenario.cleanup))
         for workflow_id in [*self._started, *further]:
             if workflow_id not in self._ended:
-                await self._post("stop", {"workflowId": workflow_id, "stopType": "TERMINATE"})
+                await self._client.post("stop", {"workflowId": workflow_id, "stopType": "TERMINATE"})
 
     async def _step(self, step: Step, tasks: anyio.abc.TaskGroup) -> None:
         match step:
@@ -219,14 +224,14 @@ class _Play:
         deadline = anyio.current_time() + step.within * self._patience
         while True:
             answer = await self._request(step, placeholders)
-            if step.until is None or _fulfils(answer, step.until, placeholders):
+            if step.until is None or fulfils(answer, step.until, placeholders):
                 return answer
             if anyio.current_time() > deadline:
                 return {**answer, "until": "never reached"}
             await anyio.sleep(_REPEAT_SECONDS)
 
     async def _request(self, step: Call, placeholders: Placeholders) -> dict[str, Json]:
-        path = step.path if step.path.startswith("/") else f"{_API}{step.path}"
+        path = step.path if step.path.startswith("/") else f"{API}{step.path}"
         body = UNSET if step.body is UNSET else placeholders.fill(step.body)
         if step.raw is not None:
             content = str(placeholders.fill(step.raw)).encode()
@@ -236,13 +241,13 @@ class _Play:
         else:
             content = None
         began = anyio.current_time()
-        answer = await self._send(step.method, path, content, step.headers, step.timeout)
+        answer = await self._client.send(step.method, path, content, step.headers, step.timeout)
         if path == _START and answer["status"] == 200 and is_object(body):
             self._note_started(body.get("workflowId"))
         if step.elapsed is not None:
             spent = anyio.current_time() - began
             least, most = step.elapsed
-            answer["elapsed"] = "as expected" if least <= spent <= most else f"{spent:.1f} s"
+            answer["elapsed"] = "as expected" if least <= spent <= most * self._patience else f"{spent:.1f} s"
         return answer
 
     def _varied(self, body: Json) -> Json:
@@ -261,8 +266,8 @@ class _Play:
         pause = _FIRST_PAUSE_SECONDS
         with anyio.move_on_after(timeout_seconds):
             while True:
-                answer = await self._post("get", {"workflowId": workflow_id})
-                if answer["status"] == 200 and answer["body"].get("workflowStatus") not in _OPEN:
+                answer = await self._client.post("get", {"workflowId": workflow_id})
+                if is_closed(answer):
                     return
                 await anyio.sleep(pause)
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 1.5)
@@ -278,48 +283,14 @@ class _Play:
             workflow_id: str = self._placeholders.fill(item.workflow)
             named = {"workflowId": workflow_id}
             read = {
-                "get": await self._post("get", {**named, "needsResults": True}),
-                "dataobjects": await self._post("dataobjects/get", named),
+                "get": await self._client.post("get", {**named, "needsResults": True}),
+                "dataobjects": await self._client.post("dataobjects/get", named),
             }
             if search:
-                read["searchattributes"] = await self._post("searchattributes/get", {**named, "keys": search})
-            if read["get"]["status"] == 200 and read["get"]["body"].get("workflowStatus") not in _OPEN:
+                read["searchattributes"] = await self._client.post(
+                    "searchattributes/get", {**named, "keys": search}
+                )
+            if is_closed(read["get"]):
                 self._ended.add(workflow_id)
             final[workflow_id] = read
         return final
-
-    async def _post(self, path: str, body: Json) -> dict[str, Json]:
-        return await self._send("POST", f"{_API}{path}", msgspec.json.encode(body), {}, _READ_SECONDS)
-
-    async def _send(
-        self, method: str, path: str, content: bytes | None, headers: Any, timeout_seconds: float
-    ) -> dict[str, Json]:
-        try:
-            with anyio.move_on_after(timeout_seconds):
-                response = await self._http.request(
-                    method, path, content=content, headers={"Content-Type": "application/json", **headers}
-                )
-                return _answer(response)
-        except httpx.TransportError as error:
-            raise Unplayable(f"the server is not reachable: {error!r}") from error
-        return {"status": "no answer in time"}
-
-
-def _fulfils(answer: dict[str, Json], condition: Condition, placeholders: Placeholders) -> bool:
-    if condition.status is not UNSET and answer["status"] != condition.status:
-        return False
-    if condition.body is not UNSET and not contains(answer.get("body"), placeholders.fill(condition.body)):
-        return False
-    return condition.not_ is UNSET or not contains(answer, placeholders.fill(condition.not_))
-
-
-def _answer(response: httpx.Response) -> dict[str, Json]:
-    answer: dict[str, Json] = {"status": response.status_code}
-    try:
-        answer["body"] = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        answer["text"] = response.content.decode(errors="replace")
-    content_type = response.headers.get("content-type", "")
-    if content_type.replace(" ", "").lower() != "application/json;charset=utf-8":
-        answer["contentType"] = content_type
-    return answer

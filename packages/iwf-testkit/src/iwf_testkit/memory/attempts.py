@@ -43,8 +43,7 @@ class Caller:
     async def call(self, run: Run, call: commands.StateCall) -> None:
         """Make a call until it is over."""
         scheduled_ms = self._timetable.now_ms()
-        duration = call.retry_policy.maximum_attempts_duration_seconds
-        ends_ms = scheduled_ms + duration * 1000 if duration else None
+        ends_ms = _ends_ms(run, call, scheduled_ms)
         earlier = call.earlier
         number = 0
         before: _Failure | None = None
@@ -100,6 +99,15 @@ async def _outcome(make: Callable[[], Awaitable[events.Event]]) -> events.Event 
         return _Failure(_STATE_API_FAIL, None)
     except WorkerError as error:
         return _Failure(_STATE_API_FAIL, error.state_api_text())
+
+
+def _ends_ms(run: Run, call: commands.StateCall, scheduled_ms: int) -> int | None:
+    """When the last attempt must be over; no attempt is made for after the end of the workflow's own time."""
+    duration = call.retry_policy.maximum_attempts_duration_seconds
+    limits = [scheduled_ms + duration * 1000] if duration else []
+    if run.origin.deadline_ms is not None:
+        limits.append(run.origin.deadline_ms)
+    return min(limits, default=None)
 
 
 def _pause_ms(call: commands.StateCall, attempts: int) -> int:
