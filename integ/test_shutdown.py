@@ -1,12 +1,14 @@
 """A server that is asked to stop finishes what it was handed, in time: no task runs into its time limit."""
 
 import random
+import signal
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 import anyio
 import httpx
+import msgspec
 import pytest
 from temporalio.api.enums.v1 import EventType, TaskQueueKind, TimeoutType
 from temporalio.api.history.v1 import HistoryEvent
@@ -15,7 +17,7 @@ from iwf_api.dev.temporal_server import TemporalDevServer
 from iwf_interpreter.temporal import Connection
 from iwf_models import WorkflowWorkerRpcResponse
 from iwf_testkit import Answer, FakeWorker, IwfServer, go_to, graceful_complete, value, wait_for
-from scenario import Scenario
+from scenario import Reply, Scenario, idle
 from tools.chaos.clients import Clients, Totals
 from tools.chaos.histories import read_chain
 from tools.chaos.processes import ServerCommand, ServerProcess, api_alone, server_process
@@ -121,6 +123,100 @@ async def until_cancelled(command: ServerCommand) -> None:
     """Run a server."""
     async with server_process(command) as server:
         await server.wait()
+
+
+async def probe(server: ServerProcess, path: str = "/readyz") -> httpx.Response:
+    async with httpx.AsyncClient() as http:
+        return await http.get(server.admin_url + path)
+
+
+async def unready(server: ServerProcess) -> httpx.Response:
+    """What the probe is told once the server is asked to stop."""
+    with anyio.fail_after(10):
+        while (answer := await probe(server)).status_code == 200:
+            await anyio.sleep(0.02)
+    return answer
+
+
+async def test_server_serves_on_until_it_had_time_to_be_noticed(command: ServerCommand) -> None:
+    options = ("--admin-port=0", "--pre-stop-seconds=6")
+    checks = {"process": "ok", "engine": "ok", "searchAttributes": "ok", "interpreter": "ok"}
+    replies: list[Reply] = []
+    async with (
+        server_process(msgspec.structs.replace(command, role="all", options=options)) as server,
+        FakeWorker() as worker,
+        httpx.AsyncClient(timeout=70) as http,
+    ):
+        assert await server.ready()
+        scenario = Scenario(
+            IwfServer(
+                url=server.url,
+                temporal_address=command.address,
+                namespace="default",
+                task_queue=command.task_queue,
+            ),
+            worker,
+            http,
+        )
+        ready = await probe(server)
+        workflow_id = await idle(scenario)
+
+        async def wait() -> None:
+            replies.append(await scenario.post("getWithWait", {"workflowId": workflow_id}))
+
+        async with anyio.create_task_group() as waiting:
+            waiting.start_soon(wait)
+            server.stop()
+            stopping = await unready(server)
+            # The same process still runs workflows, and nobody who waits has been sent away.
+            other, _ = await scenario.start(state_id="S2")
+            result = await scenario.result(other)
+
+            assert stopping.status_code == 503
+            assert stopping.json() == {"ready": False, "checks": {**checks, "process": "stopping"}}
+            assert result["workflowStatus"] == "COMPLETED"
+            assert replies == []
+            assert (await probe(server, "/livez")).status_code == 200
+
+        with anyio.fail_after(STOPS_WITHIN_SECONDS):
+            assert await server.wait() == 0
+
+    assert (ready.status_code, ready.json()) == (200, {"ready": True, "checks": checks})
+    assert [(reply.status, reply.body["subStatus"]) for reply in replies] == [
+        (420, "LONG_POLL_TIME_OUT_SUB_STATUS")
+    ]
+    assert command.log.read_text() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_second_signal_ends_the_process_at_once(command: ServerCommand, number: signal.Signals) -> None:
+    options = ("--admin-port=0", "--pre-stop-seconds=60")
+    async with server_process(msgspec.structs.replace(command, role="api", options=options)) as server:
+        assert await server.ready()
+        server.stop()
+        await unready(server)
+        server.stop(number)
+
+        with anyio.fail_after(5):
+            assert await server.wait() == 128 + number
+
+
+async def test_call_that_takes_too_long_is_made_again_by_another_server(
+    queue: Scenario, command: ServerCommand
+) -> None:
+    never = anyio.Event()
+    queue.worker.script("S1.execute", Answer(gate=never), graceful_complete("done"))
+
+    async with server_process(msgspec.structs.replace(command, options=("--drain-seconds=1",))) as first:
+        assert await first.ready()
+        workflow_id, _ = await queue.start(stateOptions={"executeApiTimeoutSeconds": 5})
+        await queue.worker.wait_for_calls("S1.execute")
+        await stop(first)
+    async with server_process(command):
+        result = await queue.result(workflow_id)
+
+    assert result["workflowStatus"] == "COMPLETED"
+    assert len(queue.worker.calls_of("S1.execute")) == 2
 
 
 @pytest.mark.parametrize("in_place", [False, True], ids=["regular", "in-place"])

@@ -111,10 +111,8 @@ POINTS: Mapping[str, Point] = {
     "history-read": _dialect("read_history", Moment.AFTER, up_to=8),
     "task-fed": _answering("_feed", Moment.AFTER),
     # Calls are made in place.
-    "local-call-open": Point(
-        owner=LocalCalls, method="_attempt", moment=Moment.DURING, seconds=0.01, up_to=15
-    ),
-    "local-call-answered": Point(owner=LocalCalls, method="_attempt", moment=Moment.AFTER),
+    "local-call-open": Point(owner=LocalCalls, method="_make", moment=Moment.DURING, seconds=0.01, up_to=15),
+    "local-call-answered": Point(owner=LocalCalls, method="_make", moment=Moment.AFTER),
     "local-result-taken-in": Point(owner=Run, method="take_local", moment=Moment.AFTER),
     # The task is answered.
     "respond-not-sent": _respond(Moment.BEFORE),

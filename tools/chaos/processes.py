@@ -35,6 +35,8 @@ class ServerCommand(msgspec.Struct, frozen=True, kw_only=True):
     spare_seconds: float = 0.0
     """As `--spare` of `victim`."""
     bug: str | None = None
+    options: tuple[str, ...] = ()
+    """More options of the command."""
 
     def arguments(self) -> list[str]:
         """The arguments of the launcher."""
@@ -44,7 +46,7 @@ class ServerCommand(msgspec.Struct, frozen=True, kw_only=True):
         if self.bug is not None:
             line += ["--bug", self.bug]
         line += ["start", "--address", self.address, "--role", self.role, "--port", str(self.port)]
-        return [*line, "--task-queue", self.task_queue, "--poll-seconds", "3"]
+        return [*line, "--task-queue", self.task_queue, "--poll-seconds", "3", *self.options]
 
 
 class ServerProcess:
@@ -54,6 +56,13 @@ class ServerProcess:
         self._process = process
         self.url = ""
         """Of its API, once it is ready."""
+        self.admin_url = ""
+        """Of its admin listener, if it has one."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -70,7 +79,8 @@ class ServerProcess:
         except anyio.EndOfStream:
             await self._process.wait()
             return False
-        self.url = "http" + line.decode().partition("API on http")[2].partition(",")[0]
+        self.url = _address(line.decode(), "API on ")
+        self.admin_url = _address(line.decode(), "admin on ")
         return True
 
     async def wait(self) -> int:
@@ -81,9 +91,13 @@ class ServerProcess:
         """As `kill -9`."""
         self._process.kill()
 
-    def stop(self) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to stop in order."""
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
+
+
+def _address(line: str, before: str) -> str:
+    return line.partition(before)[2].partition(",")[0]
 
 
 @asynccontextmanager

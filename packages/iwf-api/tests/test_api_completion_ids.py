@@ -124,7 +124,7 @@ async def test_state_that_a_closed_workflow_never_completed_does_not_exist(
         pytest.param("__IwfSystem_w", 1, id="no-state"),
         pytest.param("__IwfSystem__", 1, id="nothing"),
         pytest.param("__IwfSystem_w_S-1", 2, id="unknown-workflow"),
-        pytest.param("__IwfSystem_" + "_" * 1000, 33, id="too-many-ways-to-read-it"),
+        pytest.param("__IwfSystem_" + "_" * 900, 33, id="too-many-ways-to-read-it"),
     ],
 )
 async def test_id_that_stands_for_nothing_does_not_exist(

@@ -2,17 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 
+import anyio
 import httpx
 import msgspec
 import pytest
 
+from iwf_api.operations import reading
 from iwf_api.operations.service import Service
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.engine import WaitTimedOut, WorkflowOutcome
 from iwf_interpreter.worker_client import WorkerClient
-from iwf_models import (
-    WorkflowStatus,
-)
+from iwf_models import WorkflowGetRequest, WorkflowStatus
 from scripted_engine import RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
@@ -215,3 +215,25 @@ async def test_wait_counts_from_the_start_of_the_second(
     service = Service(engine=engine, worker=WorkerClient(), settings=ApiSettings(), clock=lambda: 1000.25)
 
     assert service.wait_seconds(requested) == seconds
+
+
+class SlowEngine(ScriptedEngine):
+    """It takes a moment to answer, as engines do."""
+
+    async def wait(self, workflow_id: str, run_id: str, timeout_seconds: float) -> WorkflowOutcome:
+        await anyio.sleep(0.02)
+        return await super().wait(workflow_id, run_id, timeout_seconds)
+
+
+async def test_how_a_closed_workflow_ended_is_told_at_the_very_end_of_a_second() -> None:
+    """A wait of one second is counted from the start of the current one, of which nothing may be left."""
+    engine = SlowEngine()
+    engine.script("describe", msgspec.structs.replace(RUNNING, status=WorkflowStatus.COMPLETED))
+    async with WorkerClient() as worker:
+        service = Service(engine=engine, worker=worker, settings=ApiSettings(), clock=lambda: 1_000_000.999)
+
+        answer = await reading.get_with_wait(
+            service, WorkflowGetRequest(workflow_id="w", wait_time_seconds=1)
+        )
+
+    assert answer.workflow_status is WorkflowStatus.COMPLETED

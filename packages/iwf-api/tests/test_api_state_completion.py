@@ -1,12 +1,16 @@
 """waitForStateCompletion: when the run is only asked, when it is waited for, and how waits are shared."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import anyio
 import httpx
 import msgspec
 import pytest
 
+from iwf_api.operations import state_completion
+from iwf_api.operations.service import Service
+from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import (
     QueryType,
     StateCompletionAnswer,
@@ -23,10 +27,18 @@ from iwf_interpreter.engine import (
     WaitTimedOut,
     WorkflowNotFound,
 )
-from iwf_models import EncodedObject, StateCompletionOutput, WorkflowStatus
+from iwf_interpreter.worker_client import WorkerClient
+from iwf_models import (
+    EncodedObject,
+    StateCompletionOutput,
+    WorkflowStatus,
+    WorkflowWaitForStateCompletionRequest,
+)
 from scripted_engine import FOREVER, RUNNING, ScriptedEngine
 
 pytestmark = pytest.mark.anyio
+
+T = TypeVar("T")
 
 Post = Callable[[str, object], Awaitable[httpx.Response]]
 
@@ -255,3 +267,34 @@ async def test_clients_that_wait_for_the_same_state_share_one_update(
     # The first one leaves at the end of its time, and one of the others goes on with the wait.
     assert [answer.status_code for answer in answers] == [420, 200, 200]
     assert [call[3] for call in engine.calls_of("update")] == ["wait/S-1"] * 2
+
+
+class SlowEngine(ScriptedEngine):
+    """It takes a moment to answer, as engines do."""
+
+    async def query(
+        self,
+        workflow_id: str,
+        run_id: str,
+        query: QueryType,
+        argument: Any,
+        answer_type: type[T],
+        timeout_seconds: float,
+    ) -> T:
+        await anyio.sleep(0.02)
+        return await super().query(workflow_id, run_id, query, argument, answer_type, timeout_seconds)
+
+
+async def test_what_is_known_already_is_told_at_the_very_end_of_a_second() -> None:
+    """A wait of one second is counted from the start of the current one, of which nothing may be left."""
+    engine = SlowEngine()
+    engine.script("query", COMPLETED)
+    async with WorkerClient() as worker:
+        service = Service(engine=engine, worker=worker, settings=ApiSettings(), clock=lambda: 1_000_000.999)
+        request = WorkflowWaitForStateCompletionRequest(
+            workflow_id="w", state_execution_id="S-1", wait_time_seconds=1
+        )
+
+        answer = await state_completion.wait(service, request)
+
+    assert answer.state_completion_output == COMPLETED.output

@@ -86,6 +86,9 @@ def test_wrong_command_line_is_a_usage_error(
         pytest.param("dev --ephemeral --port 0", "--temporal-port", id="temporal"),
         pytest.param("dev --ephemeral --port 0 --temporal-port 0", "--ui-port", id="ui"),
         pytest.param("start", "--port", id="start"),
+        pytest.param("start --port 0", "--admin-port", id="start-admin"),
+        pytest.param("start --role interpreter", "--admin-port", id="interpreter-admin"),
+        pytest.param("dev --ephemeral --port 0", "--admin-port", id="dev-admin"),
     ],
 )
 def test_taken_port_is_named_with_its_flag(

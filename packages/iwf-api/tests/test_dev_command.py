@@ -82,10 +82,12 @@ async def healthy(addresses: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 async def test_signal_stops_everything_in_order(tmp_path: Path, stop: signal.Signals) -> None:
-    async with dev_server(tmp_path, "--namespace=mine", "--task-queue=queue") as server:
+    options = ("--namespace=mine", "--task-queue=queue", "--admin-port=0")
+    async with dev_server(tmp_path, *options) as server:
         addresses = server.addresses
         assert await healthy(addresses)
         async with httpx.AsyncClient() as http:
+            assert (await http.get(f"{addresses['admin']}/readyz")).json()["ready"]
             assert (await http.get(addresses["ui"])).is_success
             assert (await http.get(addresses["temporal_metrics"])).is_success
         server.process.send_signal(stop)
@@ -205,7 +207,7 @@ async def test_start_says_where_it_is_and_stops_in_order(tmp_path: Path) -> None
 
 
 async def test_banner_shows_where_everything_is(tmp_path: Path) -> None:
-    command = [*IWF_SERVER, "dev", *FREE_PORTS]
+    command = [*IWF_SERVER, "dev", *FREE_PORTS, "--admin-port=0"]
     async with await anyio.open_process(command, cwd=tmp_path) as process:
         text = await printed(process, until="healthcheck")
         process.terminate()
@@ -213,7 +215,7 @@ async def test_banner_shows_where_everything_is(tmp_path: Path) -> None:
 
     assert "iWF development server is ready. Ctrl-C stops it." in text
     assert str(tmp_path / ".iwf" / "dev.db") in text
-    for row in ("iWF API", "Temporal UI", "Temporal", "namespace", "task queue", "metrics", "log"):
+    for row in ("iWF API", "admin", "Temporal UI", "Temporal", "namespace", "task queue", "metrics", "log"):
         assert f"\n  {row} " in text
 
 

@@ -104,3 +104,41 @@ async def test_other_requests_go_on() -> None:
         waiting.end.set()
 
     assert sent[0]["status"] == 200
+
+
+async def test_request_that_is_cut_off_is_answered_so() -> None:
+    waiting, sent = WaitingApp(), list[Message]()
+    app = LongPollDrain(waiting)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_call, app, "/api/v1/workflow/start", sent)
+        await waiting.called.wait()
+        tasks.cancel_scope.cancel()
+
+    status, body = sent
+    assert status["status"] == 500
+    assert codec.decode(body["body"], ErrorResponse) == ErrorResponse(
+        detail="the server stops, and could not answer in time",
+        sub_status=ErrorSubStatus.UNCATEGORIZED_SUB_STATUS,
+    )
+
+
+async def test_answer_that_has_begun_is_not_answered_once_more() -> None:
+    waiting, sent = WaitingApp(), list[Message]()
+
+    async def send(message: Message) -> None:
+        """As a server does that has been given the beginning of an answer already."""
+        if sent:
+            raise RuntimeError("the answer has begun")
+        sent.append(message)
+
+    async def call() -> None:
+        await LongPollDrain(waiting)({"type": "http", "path": "/api/v1/workflow/start"}, _nothing, send)
+
+    waiting.begin.set()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(call)
+        await waiting.begun.wait()
+        tasks.cancel_scope.cancel()
+
+    assert [message["type"] for message in sent] == ["http.response.start"]

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from iwf_api.draining import LongPollDrain
 from iwf_api.listener import CannotListen, base_url, is_loopback, listen, serving
 
 pytestmark = pytest.mark.anyio
@@ -93,6 +94,24 @@ async def test_request_in_progress_is_answered_before_the_end() -> None:
             tasks.start_soon(_set_later, app.may_answer)
 
     assert answers == [200]
+
+
+async def test_request_that_does_not_end_in_time_is_answered_so() -> None:
+    app = SlowApp()
+    listening = listen("127.0.0.1", 0, flag="--port")
+    answers: list[httpx.Response] = []
+
+    async def call(url: str) -> None:
+        async with httpx.AsyncClient() as http:
+            answers.append(await http.get(url))
+
+    async with anyio.create_task_group() as tasks:
+        async with serving(LongPollDrain(app), listening, drain_seconds=1):
+            tasks.start_soon(call, base_url(listening))
+            await app.called.wait()
+
+    assert answers[0].status_code == 500
+    assert answers[0].json()["subStatus"] == "UNCATEGORIZED_SUB_STATUS"
 
 
 async def test_socket_is_closed_after_cancellation() -> None:

@@ -158,6 +158,22 @@ async def test_stopping_finishes_what_a_poll_brings_and_releases_the_sticky_queu
     assert not loop.has_slot()
 
 
+async def test_loop_tells_whether_it_takes_new_work() -> None:
+    dialect = ScriptedDialect()
+    dialect.poll_errors = [RuntimeError("cannot poll")]
+    async with looping(dialect) as loop:
+        with anyio.fail_after(5):
+            while loop.is_polling():
+                await anyio.lowlevel.checkpoint()
+            # The poller that failed tries again after a moment.
+            while not loop.is_polling():
+                await anyio.lowlevel.checkpoint()
+        loop.stop()
+        assert not loop.is_polling()
+
+    assert not loop.is_polling()
+
+
 @pytest.mark.parametrize("field", ["max_cached_workflows", "workflow_task_pollers", "drain_seconds"])
 def test_options_out_of_range_are_refused_by_name(field: str) -> None:
     with pytest.raises(ValueError, match=field):

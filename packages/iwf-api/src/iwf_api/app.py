@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from iwf_api import errors
+from iwf_api.documentation import documentation_routes
 from iwf_api.operations.requests import decode_request
 from iwf_api.operations.service import Service
 from iwf_api.routes import ROUTES, ApiRoute
@@ -69,6 +70,7 @@ def create_app(
     # Some clients end the base address with a slash, or the path: serve that as if it were not there.
     routes += [Route(path + "/", endpoint, methods=["POST"]) for path, endpoint in paths.items()]
     routes.append(Route("/info/healthcheck/", _health_check()))
+    routes += documentation_routes()
     app = Starlette(
         routes=routes, exception_handlers={HTTPException: _answer_routing_error, Exception: _answer_error}
     )
@@ -86,7 +88,7 @@ class ApiEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the request, carry it out and answer; a client that is gone gets no answer."""
         try:
-            body = await read_body(receive, self._service.settings.max_request_bytes)
+            body = await read_body(scope, receive, self._service.settings.max_request_bytes)
             if self._route.is_slow:
                 status, answer = await self._answer_unless_disconnected(body, receive)
             else:
@@ -99,7 +101,7 @@ class ApiEndpoint:
 
     async def _answer(self, body: bytes) -> tuple[int, bytes]:
         try:
-            request = decode_request(body, self._route.request_type)
+            request = decode_request(body, self._route.request_type, self._service.settings)
             answer = await self._route.operation(self._service, request)
         except Exception as error:
             return _error_answer(error)
@@ -124,8 +126,15 @@ class ApiEndpoint:
         return result
 
 
-async def read_body(receive: Receive, max_request_bytes: int) -> bytes:
-    """Read the whole body; raises `RequestTooLarge` and `ClientDisconnected`."""
+async def read_body(scope: Scope, receive: Receive, max_request_bytes: int) -> bytes:
+    """Read the whole body; raises `RequestTooLarge` and `ClientDisconnected`.
+
+    A client that announces too much is told so before it sends anything, if it asks with
+    `Expect: 100-continue`.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and int(value) > max_request_bytes:
+            raise errors.RequestTooLarge(max_request_bytes)
     chunks: list[bytes] = []
     size = 0
     while True:

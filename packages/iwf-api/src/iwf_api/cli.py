@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -90,6 +91,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=8801, help="port of the API, default 8801; 0 is any free one"
     )
+    parser.add_argument(
+        "--admin-port",
+        type=_port,
+        metavar="PORT",
+        help="serve /livez and /readyz on this port; 0 is any free one; by default there is none",
+    )
+    parser.add_argument(
+        "--admin-bind", default="127.0.0.1", metavar="HOST", help="listen address of the admin port"
+    )
     parser.add_argument("--namespace", default="default", help="Temporal namespace")
     parser.add_argument("--task-queue", default=DEFAULT_TASK_QUEUE, help=f"default {DEFAULT_TASK_QUEUE}")
     parser.add_argument(
@@ -158,6 +168,20 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="deadline of one poll, at least 3, default 22; stopping waits for it",
     )
+    parser.add_argument(
+        "--pre-stop-seconds",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long to go on as before when asked to stop, with /readyz answering 503; default 0",
+    )
+    parser.add_argument(
+        "--drain-seconds",
+        type=_count,
+        default=ServerOptions(address="").drain_seconds,
+        metavar="SECONDS",
+        help="how long requests, and then calls to workers, may go on when stopping; default 30",
+    )
     parser.set_defaults(run=_start)
 
 
@@ -178,6 +202,8 @@ def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
         DevOptions(
             bind=options.bind,
             port=options.port,
+            admin_bind=options.admin_bind,
+            admin_port=options.admin_port,
             temporal_port=_TEMPORAL_PORT if options.temporal_port is None else options.temporal_port,
             ui_port=_UI_PORT if options.ui_port is None else options.ui_port,
             db=None if options.ephemeral else options.db or _DATA_FILE,
@@ -192,6 +218,7 @@ def _dev(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
 
 
 def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    interpreter = _interpreter_options(options)
     _run(
         _run_start,
         ServerOptions(
@@ -199,27 +226,36 @@ def _start(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
             namespace=options.namespace,
             role=options.role,
             interpreter=msgspec.structs.replace(
-                _interpreter_options(options), protocol=ProtocolOptions(poll_seconds=options.poll_seconds)
+                interpreter,
+                loop=msgspec.structs.replace(interpreter.loop, drain_seconds=options.drain_seconds),
+                protocol=ProtocolOptions(poll_seconds=options.poll_seconds),
             ),
             api=_api_settings(options),
             connect_within_seconds=options.connect_timeout,
+            pre_stop_seconds=options.pre_stop_seconds,
+            drain_seconds=options.drain_seconds,
         ),
-        options.bind,
-        options.port,
+        options,
     )
 
 
-async def _run_start(options: ServerOptions, bind: str, port: int) -> None:
-    listening = None if options.role is Role.INTERPRETER else listen(bind, port, flag="--port")
-    async with stop_signals() as stop, running(options, listening):
-        where = "" if listening is None else f", API on {base_url(listening)}"
-        print(
-            f"iWF server {version('iwf-api')} is ready: role {options.role}{where}, "
-            f"Temporal {options.address}, namespace {options.namespace}, "
-            f"task queue {options.interpreter.task_queue}",
-            flush=True,
-        )
-        await stop.wait()
+async def _run_start(server: ServerOptions, options: argparse.Namespace) -> None:
+    with ExitStack() as held:
+        listening = admin = None
+        if server.role is not Role.INTERPRETER:
+            listening = held.enter_context(listen(options.bind, options.port, flag="--port"))
+        if options.admin_port is not None:
+            admin = held.enter_context(listen(options.admin_bind, options.admin_port, flag="--admin-port"))
+        async with stop_signals() as stop, running(server, listening, admin=admin):
+            where = "" if listening is None else f", API on {base_url(listening)}"
+            probes = "" if admin is None else f", admin on {base_url(admin)}"
+            print(
+                f"iWF server {version('iwf-api')} is ready: role {server.role}{where}{probes}, "
+                f"Temporal {server.address}, namespace {server.namespace}, "
+                f"task queue {server.interpreter.task_queue}",
+                flush=True,
+            )
+            await stop.wait()
 
 
 def _version(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:

@@ -1,13 +1,16 @@
-"""Long polls give way when the server stops.
+"""What clients are answered when the server stops.
 
 A client that waits for a workflow may wait for most of a minute, longer than a stopping server stays. It is
 answered as if its time were over, which every SDK takes as a reason to ask again, then of another process.
+Every other request goes on; one that is cut off in the end is answered so.
 """
+
+from contextlib import suppress
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from iwf_api.errors import answer
+from iwf_api.errors import ServerStopped, answer
 from iwf_interpreter.engine import WaitTimedOut
 from iwf_models import codec
 
@@ -33,10 +36,20 @@ class LongPollDrain:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].rstrip("/") not in LONG_POLLS:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
+        elif scope["path"].rstrip("/") in LONG_POLLS:
+            await self._poll(scope, receive, send)
+        else:
+            try:
+                await self._app(scope, receive, send)
+            except anyio.get_cancelled_exc_class():
+                # The server has waited long enough. Nothing is above this call that would have to know.
+                with anyio.CancelScope(shield=True), suppress(RuntimeError):
+                    # It is one when the answer has begun.
+                    await _send_error(send, ServerStopped())
 
+    async def _poll(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_whole(message: Message) -> None:
             # An answer that has begun is sent to its end.
             self._polls.discard(poll)
@@ -51,12 +64,12 @@ class LongPollDrain:
             finally:
                 self._polls.discard(poll)
         if poll.cancelled_caught:
-            await _send_timed_out(send)
+            await _send_error(send, WaitTimedOut())
 
 
-async def _send_timed_out(send: Send) -> None:
-    status, error = answer(WaitTimedOut())
-    body = codec.encode(error)
+async def _send_error(send: Send, error: Exception) -> None:
+    status, response = answer(error)
+    body = codec.encode(response)
     headers = [
         (b"content-type", b"application/json; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),

@@ -10,6 +10,8 @@
     ├── RequestTooLarge             413 UNCATEGORIZED
     ├── WorkerFailed                420 WORKER_API_ERROR
     ├── AttributesLocked            450 WORKER_API_ERROR
+    ├── WorkflowDidNotAnswer        500 UNCATEGORIZED
+    ├── ServerStopped               500 UNCATEGORIZED
     └── MemoNotKept                 500 UNCATEGORIZED
 
 Errors of the engine (`iwf_interpreter.engine`) and refused search attributes are answered as they are, by the
@@ -90,6 +92,22 @@ class AttributesLocked(ApiError):
         super().__init__("requested data or search attributes are being locked by other operations")
 
 
+class WorkflowDidNotAnswer(ApiError):
+    """The workflow did not answer a query while the client had time."""
+
+    def __init__(self, workflow_id: str) -> None:
+        super().__init__(
+            f"workflow {workflow_id!r} did not answer a query in time, its tasks are not run or fail"
+        )
+
+
+class ServerStopped(ApiError):
+    """The server stopped before it could answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the server stops, and could not answer in time")
+
+
 class MemoNotKept(ApiError):
     """Data attributes are to be read from a memo that the workflow does not keep."""
 
@@ -121,6 +139,8 @@ ANSWERS: dict[type[Exception], Answer] = {
     RequestTooLarge: Answer(413),
     WorkerFailed: Answer(420, ErrorSubStatus.WORKER_API_ERROR),
     AttributesLocked: Answer(450, ErrorSubStatus.WORKER_API_ERROR),
+    WorkflowDidNotAnswer: _FAILED,
+    ServerStopped: _FAILED,
     MemoNotKept: _FAILED,
     InvalidSearchAttribute: _INVALID,
     engine.EngineError: _FAILED,

@@ -9,12 +9,18 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import cast
 
 import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
+from iwf_api.connections import Connection, ConnectionConfig
 from iwf_api.exits import ProcessError
+from iwf_api.settings import ConnectionLimits
+
+_TICKS_BETWEEN_WATCHES = 5
+"""Of which uvicorn has ten in a second."""
 
 
 class CannotListen(ProcessError):
@@ -59,16 +65,22 @@ def is_loopback(listening: socket.socket) -> bool:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, listening: socket.socket, *, drain_seconds: int) -> AsyncGenerator[None]:
+async def serving(
+    app: ASGIApp,
+    listening: socket.socket,
+    *,
+    drain_seconds: int,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - frozen
+) -> AsyncGenerator[None]:
     """Serve the application on the socket for as long as the context is open.
 
     Leaving it, even by cancellation, closes the socket to new connections and gives the requests in progress
     `drain_seconds` to end; those that remain are cancelled.
     """
-    config = uvicorn.Config(
+    config = ConnectionConfig(
         app,
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         access_log=False,
         log_config=None,
@@ -76,6 +88,7 @@ async def serving(app: ASGIApp, listening: socket.socket, *, drain_seconds: int)
         server_header=False,
         timeout_graceful_shutdown=drain_seconds,
     )
+    config.limits = limits
     server = _EmbeddedServer(config)
 
     async def serve() -> None:
@@ -106,3 +119,10 @@ class _EmbeddedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.serving.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_BETWEEN_WATCHES == 0:
+            now = anyio.current_time()
+            for connection in cast("tuple[Connection, ...]", tuple(self.server_state.connections)):
+                connection.watch(now)
+        return await super().on_tick(counter)

@@ -15,6 +15,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
+from iwf_api.admin import EngineCheck, Phase, Readiness, create_admin_app
 from iwf_api.app import create_app
 from iwf_api.draining import LongPollDrain
 from iwf_api.exits import BackendMisconfigured, BackendUnreachable
@@ -31,9 +32,12 @@ from iwf_interpreter.temporal import (
     connect,
     ensure_search_attributes,
 )
+from iwf_interpreter.temporal.connection import listed_search_attributes
 from iwf_interpreter.worker_client import WorkerClient, options_from_environment
 
 _logger = logging.getLogger(__name__)
+
+_ADMIN_DRAIN_SECONDS = 1
 
 REQUIRED_SEARCH_ATTRIBUTES: Mapping[str, str] = {
     WORKFLOW_TYPE_ATTRIBUTE: "Keyword",
@@ -63,13 +67,19 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Created if they are missing, beside those that the interpreter needs."""
     connect_within_seconds: float = 60.0
     """How long to wait for Temporal."""
+    pre_stop_seconds: float = 0.0
+    """How long a server that is asked to stop goes on as before, so that load balancers that ask the admin
+    listener can notice."""
     drain_seconds: int = 30
     """How long requests in progress may go on when the server stops. Long polls are answered at once."""
 
 
 @asynccontextmanager
 async def running(
-    options: ServerOptions, listening: socket.socket | None, observer: Observer | None = None
+    options: ServerOptions,
+    listening: socket.socket | None,
+    observer: Observer | None = None,
+    admin: socket.socket | None = None,
 ) -> AsyncGenerator[None]:
     """Run the server for as long as the context is open.
 
@@ -77,18 +87,33 @@ async def running(
         options: What to run.
         listening: The API's socket; needed unless the role is `INTERPRETER`.
         observer: Is told what happens to workflows.
+        admin: The socket of the admin listener, which answers from the first moment to the last.
 
     Raises:
         BackendUnreachable: Temporal does not answer.
         BackendMisconfigured: A search attribute has another type than is needed, or cannot be created.
     """
-    connection = await _connected(options)
-    await _prepared(connection, options)
     async with AsyncExitStack() as stack:
+        readiness = Readiness()
+        if admin is not None:
+            await stack.enter_async_context(
+                serving(
+                    create_admin_app(readiness),
+                    admin,
+                    drain_seconds=_ADMIN_DRAIN_SECONDS,
+                    limits=options.api.connection,
+                )
+            )
+        connection = await _connected(options)
+        await _prepared(connection, options)
+        readiness.engine = EngineCheck(
+            lambda: listed_search_attributes(connection), REQUIRED_SEARCH_ATTRIBUTES
+        )
         worker = await stack.enter_async_context(WorkerClient(options_from_environment(os.environ)))
         interpreter: TemporalInterpreter | None = None
         if options.role is not Role.API:
             interpreter = TemporalInterpreter(connection, worker, options.interpreter, observer)
+            readiness.is_polling = interpreter.is_polling
             await stack.enter_async_context(_interpreting(interpreter))
         if options.role is not Role.INTERPRETER:
             assert listening is not None
@@ -98,9 +123,17 @@ async def running(
                 )
             engine = TemporalEngine(connection, task_queue=options.interpreter.task_queue, eager=interpreter)
             app = LongPollDrain(create_app(engine, worker, options.api, observer))
-            await stack.enter_async_context(serving(app, listening, drain_seconds=options.drain_seconds))
+            await stack.enter_async_context(
+                serving(app, listening, drain_seconds=options.drain_seconds, limits=options.api.connection)
+            )
             stack.callback(app.drain)
-        yield
+        readiness.phase = Phase.SERVING
+        try:
+            yield
+        finally:
+            readiness.phase = Phase.STOPPING
+        # Not when something has failed: only who was asked to stop has the time.
+        await anyio.sleep(options.pre_stop_seconds)
 
 
 @asynccontextmanager

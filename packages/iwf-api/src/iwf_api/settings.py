@@ -11,15 +11,15 @@ from iwf_models import WorkflowConfig
 _MAX_INT32 = 2**31 - 1
 
 
-def _check_range(name: str, value: float, lowest: int, highest: int) -> None:
+def _check_range(name: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
         raise ValueError(f"{name} must be from {lowest} to {highest}, not {value!r}")
 
 
 class QueryRetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a query that a run could not answer is asked again.
+    """How often a query is asked again that a run has refused, or whose tasks fail.
 
-    It bridges the moments in which a run has no first task yet. Every other failure is final at once.
+    A run that is busy, or has no first task yet, is waited for without counting; other failures are final.
 
     Raises:
         ValueError: A value is out of its range.
@@ -35,6 +35,37 @@ class QueryRetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         _check_range("initial_interval_seconds", self.initial_interval_seconds, 0, 60)
 
 
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client may cost before its request is understood, and after it has been answered.
+
+    Times are checked twice a second. A client that goes beyond a limit loses its connection, after an answer
+    400 unless another answer is on its way to it.
+
+    Raises:
+        ValueError: A value is out of its range.
+    """
+
+    max_head_bytes: int = 64 * 1024
+    """Request line and headers together, 1024 to 16 MiB."""
+    max_headers: int = 100
+    """Headers of a request, 1 to 10000."""
+    head_seconds: float = 10.0
+    """How long request line and headers may take, and how long a new connection may stay silent, 0.1 to
+    3600."""
+    body_seconds: float = 30.0
+    """How long a body may take, 0.1 to 3600; each 16 KiB that have come allow one second more."""
+    answer_seconds: float = 30.0
+    """How long a client may leave an answer unread, 0.1 to 3600; each 16 KiB that it has read allow one
+    second more."""
+
+    def __post_init__(self) -> None:
+        _check_range("max_head_bytes", self.max_head_bytes, 1024, 16 * 1024 * 1024)
+        _check_range("max_headers", self.max_headers, 1, 10_000)
+        _check_range("head_seconds", self.head_seconds, 0.1, 3600)
+        _check_range("body_seconds", self.body_seconds, 0.1, 3600)
+        _check_range("answer_seconds", self.answer_seconds, 0.1, 3600)
+
+
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one API process.
 
@@ -47,6 +78,12 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     after 60 seconds and would then miss the answer."""
     max_request_bytes: int = 10 * 1024 * 1024
     """Size of the largest accepted request body, at least 1. A bigger one is answered 413."""
+    max_json_depth: int = 64
+    """How many lists and objects may be inside each other, 8 to 500. A deeper body is answered 400."""
+    max_id_length: int = 1000
+    """Characters of an id, a name or a key, 1 to 100000. A longer one is answered 400. Temporal has a limit
+    of its own, `limit.maxIDLength`, in bytes."""
+    connection: ConnectionLimits = ConnectionLimits()
     query_workflow_failed_retry_policy: QueryRetryPolicy = QueryRetryPolicy()
     default_workflow_config: WorkflowConfig = WorkflowConfig(continue_as_new_threshold=100)
     """What a workflow gets where its start request overrides nothing."""
@@ -62,6 +99,8 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         _check_range("max_wait_seconds", self.max_wait_seconds, 1, 3600)
         _check_range("max_request_bytes", self.max_request_bytes, 1, _MAX_INT32)
+        _check_range("max_json_depth", self.max_json_depth, 8, 500)
+        _check_range("max_id_length", self.max_id_length, 1, 100_000)
         _check_range("locked_rpc_max_waiting", self.locked_rpc_max_waiting, 0, _MAX_INT32)
         config = self.default_workflow_config
         for name, value in (

@@ -31,6 +31,9 @@ class DevOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     bind: str
     port: int
+    admin_bind: str
+    admin_port: int | None
+    """`None` for no admin listener."""
     temporal_port: int
     ui_port: int
     db: Path | None
@@ -51,6 +54,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace: str
     task_queue: str
     pid: int
+    admin: str | None = None
     ui: str | None = None
     temporal_metrics: str | None = None
     temporal_pid: int | None = None
@@ -68,9 +72,11 @@ async def run_dev(options: DevOptions) -> None:
 
 
 async def _run_with_existing(options: DevOptions, address: str, stop: StopSignal) -> None:
-    with listen(options.bind, options.port, flag="--port") as listening:
-        addresses = _addresses(options, listening, address)
-        async with running(_server_options(options, address), listening):
+    with ExitStack() as held:
+        listening = held.enter_context(listen(options.bind, options.port, flag="--port"))
+        admin = _admin_socket(options, held)
+        addresses = _addresses(options, listening, admin, address)
+        async with running(_server_options(options, address), listening, admin=admin):
             _announce(options, addresses)
             await stop.wait()
 
@@ -84,10 +90,11 @@ async def _run_with_own(options: DevOptions, stop: StopSignal) -> None:
             db = options.db.resolve()
             folder, lock = db.parent, held.enter_context(data_file_lock(db))
         listening = held.enter_context(listen(options.bind, options.port, flag="--port"))
+        admin = _admin_socket(options, held)
         temporal = _temporal_options(options, db, folder / "temporal.log")
         server = TemporalDevServer(temporal)
         addresses = msgspec.structs.replace(
-            _addresses(options, listening, server.address),
+            _addresses(options, listening, admin, server.address),
             ui=f"http://{HOST}:{temporal.ui_port}",
             temporal_metrics=f"http://{HOST}:{temporal.metrics_port}/metrics",
             temporal_log=str(temporal.log),
@@ -98,10 +105,16 @@ async def _run_with_own(options: DevOptions, stop: StopSignal) -> None:
             lock.describe_holder(f"process {os.getpid()} ({places})")
         async with server, anyio.create_task_group() as watching:
             watching.start_soon(server.wait)
-            async with running(_server_options(options, server.address), listening):
+            async with running(_server_options(options, server.address), listening, admin=admin):
                 _announce(options, msgspec.structs.replace(addresses, temporal_pid=server.pid))
                 await stop.wait()
             watching.cancel_scope.cancel()
+
+
+def _admin_socket(options: DevOptions, held: ExitStack) -> socket.socket | None:
+    if options.admin_port is None:
+        return None
+    return held.enter_context(listen(options.admin_bind, options.admin_port, flag="--admin-port"))
 
 
 def _temporal_options(options: DevOptions, db: Path | None, log: Path) -> TemporalServerOptions:
@@ -138,9 +151,12 @@ def _server_options(options: DevOptions, address: str) -> ServerOptions:
     )
 
 
-def _addresses(options: DevOptions, listening: socket.socket, temporal: str) -> Addresses:
+def _addresses(
+    options: DevOptions, listening: socket.socket, admin: socket.socket | None, temporal: str
+) -> Addresses:
     return Addresses(
         api=base_url(listening),
+        admin=None if admin is None else base_url(admin),
         temporal=temporal,
         namespace=options.namespace,
         task_queue=options.interpreter.task_queue,
@@ -159,6 +175,7 @@ def _json(addresses: Addresses) -> str:
 def _banner(addresses: Addresses) -> str:
     rows = {
         "iWF API": f"{addresses.api}   (the server URL for SDK clients)",
+        "admin": addresses.admin,
         "Temporal UI": addresses.ui,
         "Temporal": addresses.temporal,
         "namespace": addresses.namespace,

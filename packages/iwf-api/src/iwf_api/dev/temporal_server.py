@@ -57,6 +57,8 @@ class TemporalServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = "default"
     search_attributes: Mapping[str, str] = {}
     """Type by name, beside those of iWF."""
+    dynamic_config: Mapping[str, object] = {}
+    """Settings of the server that replace those of here."""
 
 
 class TemporalServerFailed(ProcessError):
@@ -74,6 +76,11 @@ class TemporalDevServer:
     def address(self) -> str:
         """`HOST:PORT` of its frontend."""
         return f"{HOST}:{self._options.port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where it shows its metrics, as text."""
+        return f"http://{HOST}:{self._options.metrics_port}/metrics"
 
     @property
     def pid(self) -> int:
@@ -178,7 +185,7 @@ class TemporalDevServer:
             command += ["--db-filename", str(options.db)]
         for name, type_ in {**IWF_SEARCH_ATTRIBUTES, **options.search_attributes}.items():
             command += ["--search-attribute", f"{name}={type_}"]
-        for key, value in _DYNAMIC_CONFIG.items():
+        for key, value in {**_DYNAMIC_CONFIG, **options.dynamic_config}.items():
             command += ["--dynamic-config-value", f"{key}={json.dumps(value)}"]
         return command
 

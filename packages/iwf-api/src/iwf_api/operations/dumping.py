@@ -8,7 +8,7 @@ from iwf_models import WorkflowDumpRequest, WorkflowDumpResponse
 
 
 async def dump(service: Service, request: WorkflowDumpRequest) -> WorkflowDumpResponse:
-    """Read one page.
+    """Read one page of what a run knows.
 
     Raises:
         InvalidRequest: There is no such page.

@@ -41,11 +41,16 @@ async def locked_rpc(service: Service, request: WorkflowRpcRequest) -> WorkflowR
     )
     answer = await _answer(service, request, argument, deadline)
     if answer is None:
-        text = f"no answer from the workflow or its worker within {math.ceil(seconds)} seconds"
-        raise WorkerFailed(RpcFailure(detail=text, worker_detail="", worker_error_type="", worker_status=0))
+        raise WorkerFailed(out_of_time(seconds))
     if answer.failure is not None:
         raise WorkerFailed(answer.failure)
     return WorkflowRpcResponse(output=answer.output)
+
+
+def out_of_time(seconds: float) -> RpcFailure:
+    """What a client is told of an RPC for which its own time was too short."""
+    text = f"no answer from the workflow or its worker within {math.ceil(seconds)} seconds"
+    return RpcFailure(detail=text, worker_detail="", worker_error_type="", worker_status=0)
 
 
 async def _answer(

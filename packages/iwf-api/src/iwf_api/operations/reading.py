@@ -5,12 +5,13 @@ whose type is none of the wire's error types is reported as the server's own, be
 unknown one.
 """
 
+import anyio
 import msgspec
 
 from iwf_api.operations import completion_ids
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import InterpreterOutput
-from iwf_interpreter.engine import WorkflowNotFound, WorkflowOutcome
+from iwf_interpreter.engine import WaitTimedOut, WorkflowNotFound, WorkflowOutcome
 from iwf_models import (
     StateCompletionOutput,
     WorkflowErrorType,
@@ -20,6 +21,9 @@ from iwf_models import (
 )
 
 _ERROR_TYPES = frozenset(WorkflowErrorType)
+
+LAST_LOOK_SECONDS = 1.0
+"""What reading the outcome may take, although a wait of a second may be over in a few milliseconds."""
 
 _result_decoder = msgspec.json.Decoder(InterpreterOutput)
 _outputs_decoder = msgspec.json.Decoder(list[StateCompletionOutput])
@@ -40,19 +44,31 @@ async def get(service: Service, request: WorkflowGetRequest) -> WorkflowGetRespo
 async def get_with_wait(service: Service, request: WorkflowGetRequest) -> WorkflowGetResponse:
     """Wait until a workflow ends, over all runs of its chain, and tell how.
 
-    Results are always told: clients that wait do not ask for them.
+    All who wait for the same chain share one wait: engines limit how many they may have. Results are always
+    told: clients that wait do not ask for them.
 
     Raises:
         WaitTimedOut: It is still running.
     """
     # The first look counts too: the client's own timeout has been running since it asked.
     deadline = service.deadline(request.wait_time_seconds)
+    workflow_id, run_id = request.workflow_id, request.workflow_run_id or ""
     try:
-        found = await service.engine.describe(request.workflow_id, request.workflow_run_id or "")
+        found = await service.reads.join(
+            ("describe", workflow_id, run_id), lambda: service.engine.describe(workflow_id, run_id)
+        )
     except WorkflowNotFound as refusal:
-        return await completion_ids.get_with_wait(service, refusal, request.workflow_id, deadline)
-    outcome = await service.engine.wait(request.workflow_id, found.run_id, service.seconds_until(deadline))
-    return response(found.run_id, outcome)
+        return await completion_ids.get_with_wait(service, refusal, workflow_id, deadline)
+    if found.status is not WorkflowStatus.RUNNING:
+        # How it ended is told to a client, however little of its time is left.
+        deadline = max(deadline, anyio.current_time() + LAST_LOOK_SECONDS)
+    with anyio.CancelScope(deadline=deadline):
+        outcome = await service.outcome_waits.join(
+            (workflow_id, found.run_id),
+            lambda: service.engine.wait(workflow_id, found.run_id, service.seconds_until(deadline)),
+        )
+        return response(found.run_id, outcome)
+    raise WaitTimedOut(f"workflow {workflow_id!r} is still running")
 
 
 def response(run_id: str, outcome: WorkflowOutcome) -> WorkflowGetResponse:

@@ -6,8 +6,10 @@ together and before the next query is answered. A worker that changes nothing le
 works on a closed workflow too.
 """
 
-from iwf_api.errors import WorkerFailed
-from iwf_api.operations.locked_rpc import locked_rpc
+import anyio
+
+from iwf_api.errors import WorkerFailed, WorkflowDidNotAnswer
+from iwf_api.operations.locked_rpc import locked_rpc, out_of_time
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import (
     PrepareRpcAnswer,
@@ -48,29 +50,41 @@ async def rpc(service: Service, request: WorkflowRpcRequest) -> WorkflowRpcRespo
 
     Raises:
         AttributesLocked: Others hold the attributes that this one would lock.
-        WorkerFailed: The worker did not answer, or not as it should; nothing was changed.
+        WorkerFailed: The worker did not answer in time, or not as it should; nothing was changed.
         WorkflowNotFound: There is no such workflow, or it is closed and the worker wants to change it.
     """
     if _locks(request.data_attributes_loading_policy) or _locks(request.search_attributes_loading_policy):
         return await locked_rpc(service, request)
     deadline = service.deadline(request.timeout_seconds)
     run_id = request.workflow_run_id or ""
-    prepared = await service.query(
-        request.workflow_id,
-        run_id,
-        QueryType.PREPARE_RPC,
-        PrepareRpcQuery(
-            data_objects_loading_policy=request.data_attributes_loading_policy,
-            search_attributes_loading_policy=request.search_attributes_loading_policy,
-        ),
-        PrepareRpcAnswer,
-        deadline=deadline,
-    )
+    prepared = await _prepare(service, request, run_id, deadline)
     answer = await _call_worker(service, request, prepared, deadline)
     changes = _changes(service, request, answer)
     if changes is not None:
         await service.engine.signal(request.workflow_id, run_id, SystemSignal.EXECUTE_RPC, changes)
     return WorkflowRpcResponse(output=answer.output)
+
+
+async def _prepare(
+    service: Service, request: WorkflowRpcRequest, run_id: str, deadline: float
+) -> PrepareRpcAnswer:
+    """Read what the worker needs; the client's time includes it."""
+    began = anyio.current_time()
+    try:
+        return await service.query(
+            request.workflow_id,
+            run_id,
+            QueryType.PREPARE_RPC,
+            PrepareRpcQuery(
+                data_objects_loading_policy=request.data_attributes_loading_policy,
+                search_attributes_loading_policy=request.search_attributes_loading_policy,
+            ),
+            PrepareRpcAnswer,
+            deadline=deadline,
+        )
+    except WorkflowDidNotAnswer as error:
+        # For the client it is an RPC that ran out of time, like one that waits for its locks too long.
+        raise WorkerFailed(out_of_time(deadline - began)) from error
 
 
 async def _call_worker(

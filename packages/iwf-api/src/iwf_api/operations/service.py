@@ -1,7 +1,7 @@
 """What all operations share: the engine, the worker client, the settings, deadlines and queries.
 
-One `Service` per process. Its only state is which requests wait for the same state, so operations may run at
-the same time without knowing of each other.
+One `Service` per process. Its only state is which requests wait for, or read, the same thing, so operations
+may run at the same time without knowing of each other.
 """
 
 import math
@@ -12,12 +12,15 @@ from typing import Any, TypeVar
 import anyio
 import msgspec
 
+from iwf_api.errors import WorkflowDidNotAnswer
+from iwf_api.operations.shared_reads import SharedReads
 from iwf_api.operations.shared_waits import SharedWaits
 from iwf_api.settings import ApiSettings
 from iwf_interpreter.contract import QueryType, StateCompletionAnswer
-from iwf_interpreter.engine import Engine, EngineError, QueryFailed
+from iwf_interpreter.engine import Engine, QueryFailed, WaitTimedOut, WorkflowOutcome
 from iwf_interpreter.observer import Observer
 from iwf_interpreter.worker_client import WorkerClient
+from iwf_models import codec
 
 T = TypeVar("T")
 
@@ -34,6 +37,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=SharedWaits["StateCompletionAnswer | None"]
     )
     """Requests that wait for states; `None` is a workflow that has closed without it."""
+    outcome_waits: SharedWaits[WorkflowOutcome] = msgspec.field(default_factory=SharedWaits[WorkflowOutcome])
+    """Requests that wait for the end of a chain of runs."""
+    reads: SharedReads = msgspec.field(default_factory=SharedReads)
+    """Queries, and looks at runs, that several requests have in common."""
     clock: Callable[[], float] = time.time
     """Unix seconds."""
 
@@ -70,29 +77,40 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ) -> T:
         """Ask a run about its state, again if it cannot answer yet.
 
+        Requests that ask the same at the same time share a query. Its answer shows every write that was
+        acknowledged before the call.
+
         Args:
             workflow_id: The workflow.
             run_id: The run; `""` is the current one.
             query: What to ask.
             argument: The struct that the query takes, or `None`.
             answer_type: The struct that it answers.
-            deadline: Time of the event loop's clock at which to give up with the last failure.
+            deadline: Time of the event loop's clock at which to give up.
             final_failure: Words of a failure that asking again would not change.
 
         Raises:
             QueryFailed: The run still could not answer.
-            EngineError: No answer before the deadline, and other failures of the engine.
+            WorkflowDidNotAnswer: It did not answer before the deadline.
+            EngineError: Other failures of the engine.
         """
+        key = (workflow_id, run_id, query, codec.encode(argument))
+
+        async def ask() -> T:
+            return await self.engine.query(
+                workflow_id, run_id, query, argument, answer_type, self.seconds_until(deadline)
+            )
+
         policy = self.settings.query_workflow_failed_retry_policy
-        failure = EngineError(f"workflow {workflow_id!r} did not answer a query in time")
+        failure: Exception = WorkflowDidNotAnswer(workflow_id)
         with anyio.CancelScope(deadline=deadline):
             for attempt in range(1, policy.maximum_attempts + 1):
                 if attempt > 1:
                     await anyio.sleep(policy.initial_interval_seconds)
                 try:
-                    return await self.engine.query(
-                        workflow_id, run_id, query, argument, answer_type, self.seconds_until(deadline)
-                    )
+                    return await self.reads.join(key, ask)
+                except WaitTimedOut as error:
+                    raise WorkflowDidNotAnswer(workflow_id) from error
                 except QueryFailed as error:
                     failure = error
                     if final_failure is not None and final_failure in str(error):

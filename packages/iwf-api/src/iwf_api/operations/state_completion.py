@@ -6,7 +6,6 @@ processes, since an engine limits how many a run may have. Where there is no roo
 moments in which one run hands over to the next, the run is asked again and again instead.
 """
 
-import math
 from urllib.parse import quote
 
 import anyio
@@ -28,6 +27,8 @@ from iwf_models import (
     WorkflowWaitForStateCompletionResponse,
 )
 
+FIRST_LOOK_SECONDS = 1.0
+"""What the first look may take, although a wait of a second may be over in a few milliseconds."""
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 """A completion is told at most so much later, in seconds."""
@@ -45,12 +46,19 @@ async def wait(
     # The first look counts too: the client's own timeout has been running since it asked.
     deadline = service.deadline(request.wait_time_seconds)
     target = _target(request)
-    with anyio.CancelScope(deadline=deadline):
-        answer = await _completion(service, request.workflow_id, target)
-        if answer is not None:
+    # But what is known already is told to a client, however little of its time is left.
+    with anyio.CancelScope(deadline=max(deadline, anyio.current_time() + FIRST_LOOK_SECONDS)):
+        answer: StateCompletionAnswer | None = await look(service, request.workflow_id, target)
+        if not answer.completed:
+            with anyio.CancelScope(deadline=deadline):
+                answer = await service.state_waits.join(
+                    (request.workflow_id, target), lambda: _shared_wait(service, request.workflow_id, target)
+                )
+                if answer is None:
+                    # The workflow has closed without it. Clients wait for their time all the same.
+                    await anyio.sleep_forever()
+        if answer is not None and answer.completed:
             return WorkflowWaitForStateCompletionResponse(state_completion_output=answer.output)
-        # The workflow has closed without it. Clients wait for their time all the same.
-        await anyio.sleep_forever()
     raise WaitTimedOut(f"the state of workflow {request.workflow_id!r} has not completed")
 
 
@@ -58,22 +66,15 @@ async def look(service: Service, workflow_id: str, target: StateTarget) -> State
     """Ask whether a state execution has completed. In a workflow that has not begun, none has."""
     try:
         return await service.query(
-            workflow_id, "", QueryType.STATE_COMPLETION, target, StateCompletionAnswer, deadline=math.inf
+            workflow_id,
+            "",
+            QueryType.STATE_COMPLETION,
+            target,
+            StateCompletionAnswer,
+            deadline=service.deadline(None),
         )
     except NotStartedYet:
         return StateCompletionAnswer(completed=False)
-
-
-async def _completion(
-    service: Service, workflow_id: str, target: StateTarget
-) -> StateCompletionAnswer | None:
-    """The completion, for as long as it takes; `None` when the workflow has closed without it."""
-    answer = await look(service, workflow_id, target)
-    if answer.completed:
-        return answer
-    return await service.state_waits.join(
-        (workflow_id, target), lambda: _shared_wait(service, workflow_id, target)
-    )
 
 
 async def _shared_wait(

@@ -44,6 +44,7 @@ class TaskLoop:
         self._activity_slots = anyio.Semaphore(options.max_concurrent_activities, fast_acquire=True)
         self._stopping = anyio.Event()
         self._work: TaskGroup | None = None
+        self._failing_pollers = 0
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Run until `stop`, then finish what is in hand; `task_status` is started once the loop polls.
@@ -70,6 +71,10 @@ class TaskLoop:
     def has_slot(self) -> bool:
         """Whether a task that did not come from a poll can be taken now."""
         return self._work is not None and not self._stopping.is_set() and self._task_slots.value > 0
+
+    def is_polling(self) -> bool:
+        """Whether new work is taken: the loop runs, is not asked to stop, and no poller fails just now."""
+        return self._work is not None and not self._stopping.is_set() and not self._failing_pollers
 
     def accept(self, task: WorkflowTask) -> None:
         """Take a task that the engine handed out with something else than a poll."""
@@ -134,12 +139,16 @@ class TaskLoop:
             await slots.acquire()
             try:
                 task = await poll()
-                failures = 0
+                if failures:
+                    failures = 0
+                    self._failing_pollers -= 1
             except Exception:
                 slots.release()
                 if self._stopping.is_set():
                     return
                 failures += 1
+                if failures == 1:
+                    self._failing_pollers += 1
                 _logger.warning("polling failed %d times in a row", failures, exc_info=failures == 1)
                 with anyio.move_on_after(min(10.0, 0.1 * 2**failures)):
                     await self._stopping.wait()

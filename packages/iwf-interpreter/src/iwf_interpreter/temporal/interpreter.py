@@ -51,6 +51,10 @@ class TemporalInterpreter:
         """Take no more work; `run` returns when what is in hand is done."""
         self._loop.stop()
 
+    def is_polling(self) -> bool:
+        """Whether it takes tasks from the engine."""
+        return self._loop.is_polling()
+
     def has_slot(self) -> bool:
         """Whether a workflow that is started now may be run here at once."""
         return self._loop.has_slot()
