@@ -222,6 +222,7 @@ async def test_workflow_timeout_ends_the_workflow(scenario: Scenario) -> None:
             "maximumAttempts",
             id="retry-policy",
         ),
+        pytest.param({"startStateId": "S" * 241}, "startStateId", id="state-id"),
     ],
 )
 async def test_start_refuses_what_can_never_run(
@@ -241,3 +242,9 @@ async def test_start_refuses_what_can_never_run(
     refused(reply, UNCATEGORIZED)
     assert named in reply.body["detail"]
     refused(afterwards, NOT_EXISTS)
+
+
+async def test_state_with_the_longest_id_is_called(scenario: Scenario) -> None:
+    workflow_id, _ = await scenario.start(state_id="S" * 240)
+
+    assert (await scenario.result(workflow_id))["workflowStatus"] == "COMPLETED"

@@ -375,3 +375,53 @@ def test_options_of_states_nest_only_so_deep(depth: int, accepted: bool) -> None
     else:
         with pytest.raises(ValueError, match="nested more than 50 deep"):
             worker_answers.check_state_options(options)
+
+
+LONG = "é" * 121
+"""242 bytes."""
+
+
+@pytest.mark.parametrize(
+    "movement",
+    [
+        pytest.param(StateMovement(state_id=LONG), id="next-state"),
+        pytest.param(
+            StateMovement(
+                state_id="S2",
+                state_options=WorkflowStateOptions(execute_api_failure_proceed_state_id=LONG),
+            ),
+            id="state-to-proceed-to",
+        ),
+    ],
+)
+def test_state_that_no_engine_would_call_is_refused(movement: StateMovement) -> None:
+    reason = "has 242 bytes, at most 240 are allowed"
+
+    with pytest.raises(InvalidWorkerAnswer, match=reason):
+        worker_answers.check_execute(
+            WorkflowStateDecideResponse(state_decision=decision(movement)), registered=REGISTERED
+        )
+    with pytest.raises(InvalidWorkerAnswer, match=reason):
+        worker_answers.check_rpc(
+            WorkflowWorkerRpcResponse(state_decision=decision(movement)), registered=REGISTERED
+        )
+    worker_answers.check_state_id(LONG[:120])
+
+
+def test_reserved_keys_of_data_attributes_are_refused() -> None:
+    reserved = [KeyValue(key="__IwfSystem_WorkerUrl")]
+    reason = "key '__IwfSystem_WorkerUrl' of upsertData"
+
+    with pytest.raises(InvalidWorkerAnswer, match=reason):
+        worker_answers.check_wait_until(
+            WorkflowStateStartResponse(upsert_data_objects=reserved), registered=REGISTERED
+        )
+    with pytest.raises(InvalidWorkerAnswer, match=reason):
+        worker_answers.check_execute(
+            WorkflowStateDecideResponse(upsert_data_objects=reserved, state_decision=decision(S2)),
+            registered=REGISTERED,
+        )
+    with pytest.raises(InvalidWorkerAnswer, match=reason):
+        worker_answers.check_rpc(
+            WorkflowWorkerRpcResponse(upsert_data_attributes=reserved), registered=REGISTERED
+        )

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
-from iwf_interpreter.contract import RESERVED_STATE_PREFIX
+from iwf_interpreter.contract import RESERVED_STATE_PREFIX, SYSTEM_PREFIX
 from iwf_interpreter.core import attribute_values
 from iwf_interpreter.worker_errors import InvalidWorkerAnswer
 from iwf_models import (
@@ -37,6 +37,10 @@ from iwf_models import (
 MAX_RECOVERIES = 50
 """Depth of state options within state options. What can be read can be too deep to be written again."""
 
+MAX_STATE_ID_BYTES = 240
+"""The engine knows calls by the state's id with a few characters more. The development server takes ids of 255
+bytes, a Temporal server with its defaults 1000."""
+
 MAX_MESSAGES = 1000
 """The most messages that a command may wait for."""
 
@@ -53,7 +57,7 @@ def check_wait_until(answer: WorkflowStateStartResponse, *, registered: Mapping[
     """
     try:
         _check_search_attributes(answer.upsert_search_attributes, registered)
-        _check_keys("upsertDataObjects", answer.upsert_data_objects)
+        _check_data_attributes("upsertDataObjects", answer.upsert_data_objects)
         _check_keys("upsertStateLocals", answer.upsert_state_locals)
         _check_keys("recordEvents", answer.record_events)
         _check_publishings(answer.publish_to_inter_state_channel)
@@ -75,7 +79,7 @@ def check_execute(answer: WorkflowStateDecideResponse, *, registered: Mapping[st
     """
     try:
         _check_search_attributes(answer.upsert_search_attributes, registered)
-        _check_keys("upsertDataObjects", answer.upsert_data_objects)
+        _check_data_attributes("upsertDataObjects", answer.upsert_data_objects)
         _check_keys("recordEvents", answer.record_events)
         _check_publishings(answer.publish_to_inter_state_channel)
         _check_state_decision(answer.state_decision)
@@ -95,7 +99,7 @@ def check_rpc(answer: WorkflowWorkerRpcResponse, *, registered: Mapping[str, str
     """
     try:
         _check_search_attributes(answer.upsert_search_attributes, registered)
-        _check_keys("upsertDataAttributes", answer.upsert_data_attributes)
+        _check_data_attributes("upsertDataAttributes", answer.upsert_data_attributes)
         _check_keys("recordEvents", answer.record_events)
         _check_publishings(answer.publish_to_inter_state_channel)
         if answer.state_decision is not None:
@@ -104,15 +108,29 @@ def check_rpc(answer: WorkflowWorkerRpcResponse, *, registered: Mapping[str, str
         raise _invalid(error, answer) from error
 
 
+def check_state_id(state_id: str) -> None:
+    """Make sure that a state can be called by this id, whether it is from a worker or from a client.
+
+    Raises:
+        ValueError: It is longer than `MAX_STATE_ID_BYTES`. An engine would refuse the call then, for ever.
+    """
+    size = len(state_id.encode())
+    if size > MAX_STATE_ID_BYTES:
+        raise ValueError(
+            f"stateId {state_id[:50]!r}... has {size} bytes, at most {MAX_STATE_ID_BYTES} are allowed"
+        )
+
+
 def check_state_options(options: WorkflowStateOptions) -> None:
     """Make sure that options of a state can be used, whether from a worker or from a client.
 
     Raises:
-        ValueError: A limit is negative, and the text names the field of the wire; or more than
-            `MAX_RECOVERIES` states are nested by `executeApiFailureProceedStateOptions`.
+        ValueError: A limit is negative, and the text names the field of the wire; a state id is too long; or
+            more than `MAX_RECOVERIES` states are nested by `executeApiFailureProceedStateOptions`.
     """
     nested: WorkflowStateOptions | None = options
     for _ in range(MAX_RECOVERIES):
+        check_state_id(nested.execute_api_failure_proceed_state_id or "")
         nested = nested.execute_api_failure_proceed_state_options
         if nested is None:
             break
@@ -139,6 +157,13 @@ def _check_keys(field: str, items: Iterable[KeyValue] | None) -> None:
     for item in items or ():
         if not item.key:
             raise ValueError(f"an entry of {field} has no key")
+
+
+def _check_data_attributes(field: str, items: Iterable[KeyValue] | None) -> None:
+    _check_keys(field, items)
+    for item in items or ():
+        if item.key and item.key.startswith(SYSTEM_PREFIX):
+            raise ValueError(f"key {item.key!r} of {field} begins with {SYSTEM_PREFIX}, which is reserved")
 
 
 def _check_publishings(publishings: Iterable[InterStateChannelPublishing] | None) -> None:
@@ -221,6 +246,7 @@ def _check_rpc_decision(decision: StateDecision) -> None:
 def _check_movement(movement: StateMovement) -> None:
     if not movement.state_id:
         raise ValueError("an entry of nextStates has no stateId")
+    check_state_id(movement.state_id)
     if movement.state_options is not None:
         check_state_options(movement.state_options)
 

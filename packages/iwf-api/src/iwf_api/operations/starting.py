@@ -21,7 +21,7 @@ from iwf_interpreter.contract import (
 )
 from iwf_interpreter.core.versions import NEWEST_VERSION
 from iwf_interpreter.engine import EngineError, StartRequest, WorkflowAlreadyStarted
-from iwf_interpreter.worker_answers import check_state_options
+from iwf_interpreter.worker_answers import check_state_id, check_state_options
 from iwf_models import (
     EncodedObject,
     SearchAttribute,
@@ -31,6 +31,7 @@ from iwf_models import (
     WorkflowStartOptions,
     WorkflowStartRequest,
     WorkflowStartResponse,
+    WorkflowStateOptions,
 )
 from iwf_models.compat import id_reuse_policy
 
@@ -49,11 +50,8 @@ async def start(service: Service, request: WorkflowStartRequest) -> WorkflowStar
     _check_numbers(request, options)
     check_keys(options.data_attributes)
     await check_all(service, options.search_attributes)
-    if request.start_state_id and request.state_options is not None:
-        try:
-            check_state_options(request.state_options)
-        except ValueError as error:
-            raise InvalidRequest(f"stateOptions: {error}") from error
+    if request.start_state_id:
+        _check_start_state(request.start_state_id, request.state_options)
     try:
         run_id = await service.engine.start(_start_request(service, request, options))
     except WorkflowAlreadyStarted as refusal:
@@ -147,6 +145,17 @@ def _merged(default: WorkflowConfig, override: WorkflowConfig | None) -> Workflo
         if (value := getattr(override, field)) is not None
     }
     return msgspec.structs.replace(default, **given)
+
+
+def _check_start_state(state_id: str, options: WorkflowStateOptions | None) -> None:
+    try:
+        check_state_id(state_id)
+    except ValueError as error:
+        raise InvalidRequest(f"startStateId: {error}") from error
+    try:
+        check_state_options(options or WorkflowStateOptions())
+    except ValueError as error:
+        raise InvalidRequest(f"stateOptions: {error}") from error
 
 
 def _check_numbers(request: WorkflowStartRequest, options: WorkflowStartOptions) -> None:
