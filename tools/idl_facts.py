@@ -1,14 +1,17 @@
-"""Facts of an OpenAPI document: names, types, required flags and enum values of its schemas.
+"""Facts of an OpenAPI document: operations, and names, types, required flags and enum values of schemas.
 
     python tools/idl_facts.py extract DOC OUT     write the facts of a document
     python tools/idl_facts.py check DOC FACTS     print how FACTS differs from them, exit with 1 if it does
 
-The models of `iwf-models` are written by hand. Their tests compare them with these facts, so that the
-document itself need not be here. Only facts are taken over, none of its text. A construct that the facts
-could not express is an error (exit status 2), never left out.
+The models of `iwf-models` are written by hand, and the server's own document is made from them. Their tests
+compare them with these facts, so that the published document itself need not be here. Only facts are taken
+over, none of its text. A construct that the facts could not express is an error (exit status 2), never left
+out.
 
 The facts are one JSON object, sorted throughout:
 
+- `operations`: by method and path, the model of the `request` and those of the `responses` by status; `null`
+  where there is no body;
 - `enums`: the values of each enumeration;
 - `models`: the fields of each model by JSON name, with `required` and a `type`: `string`, `boolean`,
   `integer` or `number` (then `/` and the format, if there is one), the name of a model or enumeration,
@@ -20,7 +23,7 @@ import difflib
 import json
 import sys
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
@@ -45,10 +48,43 @@ class Components(msgspec.Struct):
     schemas: dict[str, Schema]
 
 
+class Media(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A body in one content type."""
+
+    schema: Schema
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request or an answer."""
+
+    content: dict[str, Media] = {}
+    description: str | None = None
+    required: bool | None = None
+
+
+class Operation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What one method of a path does."""
+
+    responses: dict[str, Body]
+    request_body: Body | None = msgspec.field(default=None, name="requestBody")
+    summary: str | None = None
+    description: str | None = None
+    tags: list[str] = []
+
+
+class PathItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The methods of a path."""
+
+    get: Operation | None = None
+    post: Operation | None = None
+    servers: list[Any] = []
+
+
 class Document(msgspec.Struct):
-    """An OpenAPI document; everything but its schemas is ignored."""
+    """An OpenAPI document; everything but its operations and schemas is ignored."""
 
     components: Components
+    paths: dict[str, PathItem] = {}
 
 
 class FieldFacts(TypedDict):
@@ -58,8 +94,17 @@ class FieldFacts(TypedDict):
     required: bool
 
 
+class OperationFacts(TypedDict):
+    """What is known of one operation."""
+
+    request: str | None
+    responses: dict[str, str | None]
+
+
 class Facts(TypedDict):
     """Everything that is known of a document."""
+
+    operations: dict[str, OperationFacts]
 
     enums: dict[str, list[str]]
     models: dict[str, dict[str, FieldFacts]]
@@ -74,9 +119,13 @@ def facts_of(document: Document) -> Facts:
 
     Raises:
         UnsupportedSchema: A schema is neither an enumeration nor an object with properties, a field has no
-            type, or a field that is required does not exist.
+            type, a field that is required does not exist, or a body is neither one JSON model nor nothing.
     """
-    facts = Facts(enums={}, models={})
+    facts = Facts(operations={}, enums={}, models={})
+    for path, item in document.paths.items():
+        for method, operation in (("GET", item.get), ("POST", item.post)):
+            if operation is not None:
+                facts["operations"][f"{method} {path}"] = _operation_facts(path, operation)
     for name, schema in document.components.schemas.items():
         if schema.enum is not None:
             facts["enums"][name] = sorted(schema.enum)
@@ -115,6 +164,23 @@ def main(arguments: list[str]) -> int:
         )
     )
     return 0 if stored == current else 1
+
+
+def _operation_facts(path: str, operation: Operation) -> OperationFacts:
+    return OperationFacts(
+        request=None if operation.request_body is None else _body_model(path, operation.request_body),
+        responses={status: _body_model(path, body) for status, body in operation.responses.items()},
+    )
+
+
+def _body_model(path: str, body: Body) -> str | None:
+    match body.content:
+        case {"application/json": Media(schema=Schema(ref=str(reference))), **others} if not others:
+            return reference.rpartition("/")[2]
+        case content if not content:
+            return None
+        case _:
+            raise UnsupportedSchema(f"{path}: a body that is neither one JSON model nor nothing")
 
 
 def _add_model(facts: Facts, name: str, schema: Schema) -> None:

@@ -13,7 +13,16 @@ DOCUMENT = """
 openapi: 3.0.0
 info: {title: orders, description: prose that must not be taken over}
 paths:
-  /orders: {get: {summary: ignored}}
+  /orders:
+    get:
+      summary: ignored
+      responses:
+        '200':
+          description: prose
+          content: &order {application/json: {schema: {$ref: '#/components/schemas/Order'}}}
+    post:
+      requestBody: {required: true, content: *order}
+      responses: {'200': {description: prose, content: {}}, '400': {description: prose, content: *order}}
 components:
   schemas:
     Order:
@@ -43,6 +52,10 @@ components:
 """
 
 FACTS = {
+    "operations": {
+        "GET /orders": {"request": None, "responses": {"200": "Order"}},
+        "POST /orders": {"request": "Order", "responses": {"200": None, "400": "Order"}},
+    },
     "enums": {"State": ["CLOSED", "OPEN"]},
     "models": {
         "Line": {"name": {"type": "string", "required": False}},
@@ -130,6 +143,26 @@ def test_what_facts_cannot_express_is_refused(tmp_path: Path, schema: str, compl
     assert result.returncode == 2
     assert complaint in result.stderr
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("{text/plain: {schema: {$ref: '#/components/schemas/Order'}}}", id="not-json"),
+        pytest.param("{application/json: {schema: {type: string}}}", id="not-a-model"),
+    ],
+)
+def test_body_that_is_no_json_model_is_refused(tmp_path: Path, content: str) -> None:
+    document = write_document(
+        tmp_path,
+        f"paths: {{/orders: {{get: {{responses: {{'200': {{content: {content}}}}}}}}}}}\n"
+        "components: {schemas: {}}",
+    )
+
+    result = run("extract", document, tmp_path / "facts")
+
+    assert result.returncode == 2
+    assert "/orders: a body that is neither one JSON model nor nothing" in result.stderr
 
 
 def test_nested_object_may_not_take_the_name_of_another_model(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def test_public_names_of_the_temporal_part() -> None:
         "connect",
         "Connection",
         "ensure_search_attributes",
+        "listed_search_attributes",
         "TemporalEngine",
         "EagerStarter",
         "TemporalInterpreter",

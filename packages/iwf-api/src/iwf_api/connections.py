@@ -203,7 +203,8 @@ class Connection(HttpToolsProtocol):
 
     def _is_not_up_to_client(self) -> bool:
         """Whether nothing is expected of the client now, or uvicorn sees to it."""
-        return self.flow.read_paused or self.timeout_keep_alive_task is not None or self._is_answering()
+        idles = self.timeout_keep_alive_task is not None and self._stage == _COMPLETE
+        return self.flow.read_paused or idles or self._is_answering()
 
 
 class _Refused(Exception):

@@ -86,6 +86,7 @@ async def serving(
         log_config=None,
         log_level="warning",
         server_header=False,
+        timeout_keep_alive=limits.idle_seconds,
         timeout_graceful_shutdown=drain_seconds,
     )
     config.limits = limits

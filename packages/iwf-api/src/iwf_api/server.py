@@ -31,8 +31,8 @@ from iwf_interpreter.temporal import (
     TemporalInterpreter,
     connect,
     ensure_search_attributes,
+    listed_search_attributes,
 )
-from iwf_interpreter.temporal.connection import listed_search_attributes
 from iwf_interpreter.worker_client import WorkerClient, options_from_environment
 
 _logger = logging.getLogger(__name__)

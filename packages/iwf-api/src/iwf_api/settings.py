@@ -57,8 +57,13 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     answer_seconds: float = 30.0
     """How long a client may leave an answer unread, 0.1 to 3600; each 16 KiB that it has read allow one
     second more."""
+    idle_seconds: int = 620
+    """How long a connection may idle between two requests, 1 to 86400. It should be longer than clients and
+    load balancers keep theirs (Go 90 seconds, OkHttp 300, load balancers up to 600): a request that is sent
+    when the server gives up the connection fails, and clients do not repeat it."""
 
     def __post_init__(self) -> None:
+        _check_range("idle_seconds", self.idle_seconds, 1, 86_400)
         _check_range("max_head_bytes", self.max_head_bytes, 1024, 16 * 1024 * 1024)
         _check_range("max_headers", self.max_headers, 1, 10_000)
         _check_range("head_seconds", self.head_seconds, 0.1, 3600)

@@ -38,8 +38,8 @@ MAX_RECOVERIES = 50
 """Depth of state options within state options. What can be read can be too deep to be written again."""
 
 MAX_STATE_ID_BYTES = 240
-"""The engine knows calls by the state's id with a few characters more. The development server takes ids of 255
-bytes, a Temporal server with its defaults 1000."""
+"""The engine knows calls by the state's id with a few characters more. The development server takes ids of
+255 bytes, a Temporal server with its defaults 1000."""
 
 MAX_MESSAGES = 1000
 """The most messages that a command may wait for."""

@@ -5,7 +5,12 @@ its raw service calls.
 """
 
 from iwf_interpreter.temporal.client import EagerStarter, TemporalEngine
-from iwf_interpreter.temporal.connection import Connection, connect, ensure_search_attributes
+from iwf_interpreter.temporal.connection import (
+    Connection,
+    connect,
+    ensure_search_attributes,
+    listed_search_attributes,
+)
 from iwf_interpreter.temporal.dialect import ProtocolOptions
 from iwf_interpreter.temporal.interpreter import InterpreterOptions, TemporalInterpreter
 from iwf_interpreter.temporal.replay import (
@@ -22,6 +27,7 @@ __all__ = (
     "connect",
     "Connection",
     "ensure_search_attributes",
+    "listed_search_attributes",
     "TemporalEngine",
     "EagerStarter",
     "TemporalInterpreter",
