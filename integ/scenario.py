@@ -47,9 +47,9 @@ class Scenario:
         content = msgspec.json.encode(body) if raw is None else raw
         answer = await self._http.post(self.server.url + PREFIX + path, content=content)
         assert answer.headers["content-type"] == "application/json; charset=utf-8"
-        body: dict[str, Any] = answer.json()
-        assert not has_null(body), body
-        return Reply(answer.status_code, body)
+        reply = Reply(answer.status_code, answer.json())
+        assert not has_null(reply.body), reply
+        return reply
 
     async def ok(self, path: str, **body: object) -> dict[str, Any]:
         """Call an endpoint that must succeed."""
