@@ -1,7 +1,8 @@
-"""`python -m tools.bench [compare | scale | replay]`: what the server costs (`docs/benchmarks.md`).
+"""`python -m tools.bench [compare | scale | replay | rpc]`: what the server costs (`docs/benchmarks.md`).
 
 `compare`, which is the default, measures the CPU of the server process side by side with the floor; `scale`
-how costs grow and how long tasks take at the worst; `replay` what rebuilding a run from its history costs.
+how costs grow and how long tasks take at the worst; `replay` what rebuilding a run from its history costs;
+`rpc` how long RPCs take that several clients make on one workflow.
 Everything that they need is started as processes of their own. Figures are printed, nothing is judged by
 the exit code: on a shared machine they are for people to read.
 """
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 
 import anyio
 
-from tools.bench import comparing, core_scaling, machine, replaying, server_scaling, task_times
+from tools.bench import comparing, core_scaling, machine, replaying, rpcs, server_scaling, task_times
 from tools.bench.servers import bench
 
 _PARTS = ("core", "server", "tasks")
@@ -49,6 +50,15 @@ async def _replay(options: argparse.Namespace) -> None:
             print((await replaying.measure(processes, name, shape, config)).line(), flush=True)
 
 
+async def _rpc(options: argparse.Namespace) -> None:
+    await rpcs.compare(
+        clients=options.clients,
+        count=options.count,
+        locked=options.locked,
+        buffered=options.buffered_queries or (rpcs.OURS, rpcs.TEMPORALS),
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tools.bench", description="What the server costs.", epilog="Default: compare."
@@ -70,6 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     replay = commands.add_parser("replay", help="what rebuilding a run from its history costs")
     replay.add_argument("--events", type=int, default=replaying.EVENTS, help="default 1000")
     replay.set_defaults(run=_replay)
+
+    rpc = commands.add_parser("rpc", help="RPCs that write, by several clients on one workflow")
+    rpc.add_argument("--clients", type=int, default=10, help="at a time, default 10")
+    rpc.add_argument("--count", type=int, default=200, help="RPCs of each, default 200")
+    rpc.add_argument("--locked", action="store_true", help="have the workflow call the worker, in updates")
+    rpc.add_argument(
+        "--buffered-queries",
+        type=int,
+        action="append",
+        help="Temporal's buffer, repeatable, default 200 and 1",
+    )
+    rpc.set_defaults(run=_rpc)
     return parser
 
 

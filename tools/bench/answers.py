@@ -4,6 +4,8 @@ from iwf_models import (
     CommandRequest,
     CommandWaitingType,
     EncodedObject,
+    InterStateChannelPublishing,
+    KeyValue,
     PersistenceLoadingPolicy,
     PersistenceLoadingType,
     SignalCommand,
@@ -14,12 +16,21 @@ from iwf_models import (
     WorkflowStateOptions,
     WorkflowStateStartRequest,
     WorkflowStateStartResponse,
+    WorkflowWorkerRpcRequest,
+    WorkflowWorkerRpcResponse,
 )
 from iwf_testkit.answers import graceful_complete, next_states, wait_for
 from tools.bench.shapes import Kind, parse
 
 CHANNEL = "messages"
 MESSAGES_AT_A_TIME = 100
+
+WRITE = "write"
+"""RPC that publishes its input, `<client>/<number>`, and keeps the client's last number."""
+SIZE = "size"
+"""RPC that answers how much was published."""
+PUBLISHED = "published"
+"""The channel of the RPC `WRITE`."""
 
 SKIPPING = WorkflowStateOptions(skip_wait_until=True)
 LOCKING = WorkflowStateOptions(
@@ -80,6 +91,23 @@ def execute(request: WorkflowStateDecideRequest) -> WorkflowStateDecideResponse:
             taken = _messages_before(request) + _messages_now(request)
             again = StateMovement(state_id=state_id, state_input=EncodedObject(data=str(taken)))
             return _DONE if taken >= shape.count else next_states(again)
+
+
+def rpc(request: WorkflowWorkerRpcRequest) -> WorkflowWorkerRpcResponse:
+    """What an RPC does."""
+    if request.rpc_name == SIZE:
+        published = (request.internal_channel_infos or {}).get(PUBLISHED)
+        size = (published and published.size) or 0
+        return WorkflowWorkerRpcResponse(output=EncodedObject(data=str(size)))
+    data = (request.input and request.input.data) or ""
+    client, _, number = data.partition("/")
+    return WorkflowWorkerRpcResponse(
+        output=request.input,
+        upsert_data_attributes=[KeyValue(key=client, value=EncodedObject(data=number))],
+        publish_to_inter_state_channel=[
+            InterStateChannelPublishing(channel_name=PUBLISHED, value=EncodedObject(data=data))
+        ],
+    )
 
 
 def _wait(commands: CommandRequest) -> WorkflowStateStartResponse:

@@ -6,7 +6,7 @@ Wall time on a shared machine says little; the CPU of the server process is the 
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import msgspec
@@ -33,6 +33,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that runs."""
 
     temporal_address: str
+    temporal_metrics_url: str
     worker_url: str
     iwf: Server
     floor: Server | None
@@ -53,9 +54,11 @@ def process(*command: str) -> Generator[tuple[int, str]]:
 
 
 @asynccontextmanager
-async def bench(*, with_floor: bool = False) -> AsyncGenerator[Bench]:
+async def bench(
+    *, with_floor: bool = False, dynamic_config: Mapping[str, object] | None = None
+) -> AsyncGenerator[Bench]:
     """Run a Temporal development server, the worker, the iWF server and, if wanted, the floor."""
-    async with temporal_dev_server() as temporal:
+    async with temporal_dev_server(dynamic_config=dynamic_config) as temporal:
         with ExitStack() as stack:
             _, worker_url = stack.enter_context(process("-m", "tools.bench.worker"))
             iwf_pid, line = stack.enter_context(
@@ -67,6 +70,7 @@ async def bench(*, with_floor: bool = False) -> AsyncGenerator[Bench]:
                 floor = Server(*stack.enter_context(process("-m", "tools.bench.floor", temporal.address)))
             yield Bench(
                 temporal_address=temporal.address,
+                temporal_metrics_url=temporal.metrics_url,
                 worker_url=worker_url,
                 iwf=Server(iwf_pid, iwf_url),
                 floor=floor,

@@ -14,6 +14,7 @@ from tools.bench import (
     growth,
     machine,
     replaying,
+    rpcs,
     server_scaling,
     task_times,
 )
@@ -114,3 +115,31 @@ async def test_growth_and_histories_of_one_server_are_measured() -> None:
         replayed = replaying.replay("row", history, repeats=2)
         assert replayed.events == len(history.events)
         assert replayed.feeding > 0
+
+
+@pytest.mark.anyio
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("locked", [False, True], ids=["signals", "updates"])
+async def test_rpcs_are_measured_and_their_writes_are_looked_for(locked: bool) -> None:
+    async with bench(dynamic_config={rpcs.BUFFERED_QUERIES: 1}) as processes:
+        times = await rpcs.measure(processes, clients=2, count=3, locked=locked)
+
+    assert (len(times.milliseconds), times.failures, times.lost) == (6, [], 0)
+    queries, signals, updates = times.calls
+    assert (signals, updates >= 6, queries > 0) == ((0, True, False) if locked else (6, False, True))
+    assert times.events > 6
+    assert "p99" in times.line("signals")
+
+
+def test_percentile_is_the_time_within_which_that_share_was_answered() -> None:
+    times = rpcs.Times(
+        milliseconds=[float(number) for number in range(1, 101)],
+        seconds=1.0,
+        cpu_seconds=0.1,
+        events=100,
+        calls=[0, 0, 0],
+        failures=[],
+        lost=0,
+    )
+
+    assert [times.percentile(share) for share in (0.0, 0.5, 0.99, 1.0)] == [1, 50, 99, 100]

@@ -5,12 +5,25 @@ from typing import Any
 import anyio
 import pytest
 
-from iwf_interpreter.contract import ContinuedRun, StateTarget, UpdateError
-from iwf_interpreter.core import CancelRequested, StateWaitRequested
+from iwf_interpreter.contract import STILL_LOADING, ContinuedRun, LockedRpcRequest, StateTarget, UpdateError
+from iwf_interpreter.core import (
+    AcceptUpdate,
+    AnswerUpdate,
+    CancelRequested,
+    LockedRpcRequested,
+    StateWaitRequested,
+)
 from iwf_interpreter.loop.activities import WaitUntilInput
 from iwf_interpreter.loop.dialect import ActivityTask, QueryCall, WorkflowTask
 from iwf_interpreter.loop.history import Border, Echo, Fact, HeldBack, UpdateRequest
-from iwf_models import Context, EventType, WorkflowStateStartRequest, WorkflowStateStartResponse, codec
+from iwf_models import (
+    Context,
+    EventType,
+    WorkflowStateStartRequest,
+    WorkflowStateStartResponse,
+    WorkflowWorkerRpcResponse,
+    codec,
+)
 from scripted_loop import (
     CALL_S1,
     Listener,
@@ -106,7 +119,7 @@ async def test_run_that_loads_its_state_answers_that_it_has_none_yet() -> None:
         await dialect.until(1, "replies")
 
     attached = dialect.completed[0].query_replies["q"]
-    assert (attached.answer, attached.error) == (None, "the run has no state yet")
+    assert (attached.answer, attached.error) == (None, STILL_LOADING)
     assert dialect.replies == [attached]
     assert not dialect.failed
 
@@ -269,6 +282,35 @@ async def test_slots_of_calls_that_do_not_come_back_are_free_again(refused: bool
 
         assert dialect.completed[0].eager_calls == before == 1
         assert slots.value == before
+
+
+async def test_task_beside_one_whose_answer_is_refused_does_not_go_on_from_its_state() -> None:
+    """The engine may forget a task that it has handed out, and hand out another one under the same ids."""
+
+    def offering(update_id: str) -> WorkflowTask:
+        asked = LockedRpcRequested(update_id=update_id, request=LockedRpcRequest(rpc_name=update_id))
+        update = UpdateRequest(update_id=update_id, event=asked, message=None)
+        return task([Border(2000, in_hand=True)], first=4, previous=3, started=8, updates=[update])
+
+    dialect, worker = ScriptedDialect(), ScriptedWorker()
+    idle = started(start_state_id=None)
+    dialect.history = [idle, Border(1000)]
+    async with looping(dialect, worker):
+        dialect.hand_out(task([idle, Border(1000, in_hand=True)]))
+        await dialect.until(1, "completed")
+        dialect.hand_out(offering("forgotten"))
+        await worker.until_called(1)
+        dialect.hand_out(offering("taken"))
+        await anyio.wait_all_tasks_blocked()
+        dialect.refuse_next = True
+        worker.answer("forgotten", WorkflowWorkerRpcResponse())
+        worker.answer("taken", WorkflowWorkerRpcResponse())
+        await dialect.until(2, "completed")
+
+    assert dialect.refused == [offering("forgotten")]
+    outgoing = dialect.completed[1].outgoing
+    updates = [each.update_id for each in outgoing if isinstance(each, AcceptUpdate | AnswerUpdate)]
+    assert updates == ["taken", "taken"]
 
 
 async def test_poll_that_fails_is_repeated() -> None:

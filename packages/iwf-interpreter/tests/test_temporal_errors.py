@@ -12,14 +12,14 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from iwf_interpreter.contract import STILL_LOADING
 from iwf_interpreter.engine import (
     EngineError,
     InvalidArgument,
-    NotStartedYet,
     QueryFailed,
     WorkflowNotFound,
 )
-from iwf_interpreter.temporal.errors import engine_error, query_error
+from iwf_interpreter.temporal.errors import engine_error, query_error, query_may_be_repeated
 from iwf_interpreter.temporal.outcomes import STATUSES
 
 
@@ -99,24 +99,6 @@ def test_a_failed_call_is_an_engine_error(error: RPCError, expected: EngineError
         ),
         pytest.param(
             rpc_error(
-                RPCStatusCode.RESOURCE_EXHAUSTED,
-                "consistent query buffer is full, this may be caused by too many queries",
-                ResourceExhaustedFailure(),
-            ),
-            QueryFailed,
-            id="too-many-at-once",
-        ),
-        pytest.param(
-            rpc_error(
-                RPCStatusCode.FAILED_PRECONDITION,
-                "Workflow task is not scheduled yet.",
-                WorkflowNotReadyFailure(),
-            ),
-            NotStartedYet,
-            id="start-delay",
-        ),
-        pytest.param(
-            rpc_error(
                 RPCStatusCode.FAILED_PRECONDITION,
                 "Workflow execution closed before WorkflowTaskStarted event",
                 WorkflowNotReadyFailure(),
@@ -132,11 +114,59 @@ def test_a_failed_call_is_an_engine_error(error: RPCError, expected: EngineError
         pytest.param(
             rpc_error(RPCStatusCode.NOT_FOUND, "no", NotFoundFailure()), WorkflowNotFound, id="not-found"
         ),
-        pytest.param(rpc_error(RPCStatusCode.CANCELLED, "Timeout expired"), EngineError, id="deadline"),
     ],
 )
 def test_a_failed_query_tells_whether_asking_again_helps(error: RPCError, class_: type[EngineError]) -> None:
     assert type(query_error(error)) is class_
+
+
+@pytest.mark.parametrize(
+    ("error", "may_be_repeated"),
+    [
+        pytest.param(
+            rpc_error(
+                RPCStatusCode.RESOURCE_EXHAUSTED,
+                "consistent query buffer is full, this may be caused by too many queries",
+                ResourceExhaustedFailure(),
+            ),
+            True,
+            id="too-many-at-once",
+        ),
+        pytest.param(
+            rpc_error(RPCStatusCode.RESOURCE_EXHAUSTED, "grpc: received message larger than max (5 vs. 4)"),
+            False,
+            id="oversize-message",
+        ),
+        pytest.param(rpc_error(RPCStatusCode.UNAVAILABLE, "gone"), True, id="unavailable"),
+        pytest.param(rpc_error(RPCStatusCode.CANCELLED, "operation was canceled"), True, id="closed"),
+        pytest.param(rpc_error(RPCStatusCode.DEADLINE_EXCEEDED, "late"), True, id="deadline"),
+        pytest.param(
+            rpc_error(
+                RPCStatusCode.FAILED_PRECONDITION,
+                "Workflow task is not scheduled yet.",
+                WorkflowNotReadyFailure(),
+            ),
+            True,
+            id="not-scheduled-yet",
+        ),
+        pytest.param(
+            rpc_error(RPCStatusCode.INVALID_ARGUMENT, STILL_LOADING, QueryFailedFailure()),
+            True,
+            id="run-still-loads",
+        ),
+        pytest.param(
+            rpc_error(RPCStatusCode.INVALID_ARGUMENT, "no", QueryFailedFailure()), False, id="refused"
+        ),
+        pytest.param(
+            rpc_error(RPCStatusCode.FAILED_PRECONDITION, "task in failed state", WorkflowNotReadyFailure()),
+            False,
+            id="task-fails",
+        ),
+        pytest.param(rpc_error(RPCStatusCode.NOT_FOUND, "no", NotFoundFailure()), False, id="not-found"),
+    ],
+)
+def test_a_query_is_repeated_when_what_hinders_it_passes(error: RPCError, may_be_repeated: bool) -> None:
+    assert query_may_be_repeated(error) is may_be_repeated
 
 
 def test_every_status_of_the_engine_has_one_of_ours() -> None:

@@ -81,11 +81,11 @@ def order(text: str) -> EncodedObject:
 
 
 @asynccontextmanager
-async def toy_worker(address: str) -> AsyncGenerator[None]:
+async def toy_worker(address: str, task_queue: str = TASK_QUEUE) -> AsyncGenerator[None]:
     """Run toy workflows."""
     worker = Worker(
         await Client.connect(address),
-        task_queue=TASK_QUEUE,
+        task_queue=task_queue,
         workflows=[ToyInterpreter],
         workflow_runner=UnsandboxedWorkflowRunner(),
     )

@@ -78,6 +78,11 @@ class QueryType(StrEnum):
     STATE_COMPLETION = "StateCompletion"
 
 
+STILL_LOADING = "the run has no state yet, it still reads what the run before has left to it"
+"""The failure of every query until a run that continues another one has its state. It passes by itself, so
+engines ask again."""
+
+
 class UpdateType(StrEnum):
     """Updates that the interpreter takes."""
 

@@ -10,7 +10,7 @@ Nothing that a user, a worker or a client can do makes these functions raise. An
 them is a bug or a history of another build; the run must be suspended then, not failed.
 """
 
-from iwf_interpreter.contract import UpdateError
+from iwf_interpreter.contract import STILL_LOADING, UpdateError
 from iwf_interpreter.core import continuing, events, snapshot
 from iwf_interpreter.core.commands import CancelRun, Close, Command, FailRun
 from iwf_interpreter.core.life import Life, UnexpectedEvent
@@ -104,7 +104,7 @@ class Interpreter:
     @property
     def _run(self) -> Life:
         if self._life is None:
-            raise NotReady("the run has no state yet")
+            raise NotReady(STILL_LOADING)
         return self._life
 
     def _start(self, event: events.Started) -> None:

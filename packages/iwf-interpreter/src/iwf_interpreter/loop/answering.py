@@ -122,10 +122,10 @@ class Answering:
             completed = await self._respond(entry.run, task, refusals)
         except TaskRefused as refusal:
             _logger.info("answer to a task of workflow %s was refused: %s", task.workflow_id, refusal)
-            self._cache.drop(task.run_id)
+            self._forget(entry, task)
             return None
         except Exception as error:
-            self._cache.drop(task.run_id)
+            self._forget(entry, task)
             await self._suspend(task, error)
             return None
         self._taken(entry, task, completed)
@@ -147,11 +147,17 @@ class Answering:
             self._cache.drop(task.run_id)
         elif discarded == run.settled:
             # The history does not have the batch that the run has ended, or has one that it has not.
-            self._cache.drop(task.run_id)
+            self._forget(entry, task)
         elif self._options.max_cached_workflows:
             self._cache.put(task.run_id, entry)
         for activity in completed.activity_tasks:
             self._eager.begin(activity)
+
+    def _forget(self, entry: CachedRun, task: WorkflowTask) -> None:
+        """Drop a state that the history does not have."""
+        self._cache.drop(task.run_id)
+        # For tasks that wait for the entry already: the engine may hand out two at a time under the same ids.
+        entry.run = self._new_run(task)
 
     async def _feed(self, entry: CachedRun, task: WorkflowTask) -> dict[str, Refusal]:
         if _continues(entry.run, task):

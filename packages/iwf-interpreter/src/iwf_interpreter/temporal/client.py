@@ -7,6 +7,7 @@ than the server's. Every call has a time limit.
 
 import time
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
@@ -25,7 +26,6 @@ from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
     ListWorkflowExecutionsResponse,
     PollWorkflowTaskQueueResponse,
-    QueryWorkflowRequest,
     RequestCancelWorkflowExecutionRequest,
     SignalWorkflowExecutionRequest,
     StartWorkflowExecutionRequest,
@@ -52,13 +52,12 @@ from iwf_interpreter.temporal import payloads, resets, updates
 from iwf_interpreter.temporal.connection import Connection
 from iwf_interpreter.temporal.errors import (
     PASSING,
-    TIMED_OUT,
     engine_error,
-    query_error,
     repeated_if_closed,
-    waits_for_its_start,
 )
+from iwf_interpreter.temporal.lines import Lines
 from iwf_interpreter.temporal.outcomes import STATUSES, read_outcome, wait_for_outcome
+from iwf_interpreter.temporal.queries import Queries
 from iwf_interpreter.temporal.retry_policies import workflow_retry_policy
 from iwf_interpreter.temporal.search_attributes import RegisteredSearchAttributes, search_attribute_payload
 from iwf_models import EncodedObject, IDReusePolicy, WorkflowStatus
@@ -66,6 +65,11 @@ from iwf_models import EncodedObject, IDReusePolicy, WorkflowStatus
 T = TypeVar("T")
 
 _CALL_TIMEOUT = timedelta(seconds=10)
+
+_LOCKED_RPCS_AT_A_TIME = 8
+"""For one workflow. Temporal lets a run have 10 updates open by default. It does not only refuse what comes
+beyond that: it forgets the tasks that it has handed out with updates, and each costs seconds. The rest is for
+those who wait for a state, and for other processes."""
 
 _REUSE_POLICIES = {
     IDReusePolicy.ALLOW_IF_NO_RUNNING: WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -108,6 +112,8 @@ class TemporalEngine:
         self._task_queue = task_queue
         self._eager = eager
         self._registered = RegisteredSearchAttributes(connection)
+        self._queries = Queries(connection)
+        self._locked_rpcs = Lines(_LOCKED_RPCS_AT_A_TIME)
 
     async def start(self, request: StartRequest) -> str:
         try:
@@ -148,24 +154,13 @@ class TemporalEngine:
         answer_type: type[T],
         timeout_seconds: float,
     ) -> T:
-        request = QueryWorkflowRequest(
-            namespace=self._connection.namespace,
-            execution=_execution(workflow_id, run_id),
-            query=WorkflowQuery(
-                query_type=query,
-                query_args=None if argument is None else payloads.to_payloads(argument),
-            ),
+        asked = WorkflowQuery(
+            query_type=query,
+            query_args=None if argument is None else payloads.to_payloads(argument),
         )
+        answer = await self._queries.ask(_execution(workflow_id, run_id), asked, timeout_seconds)
         try:
-            response = await repeated_if_closed(
-                lambda: self._connection.service.query_workflow(request, timeout=_CALL_TIMEOUT)
-            )
-        except RPCError as error:
-            if error.status in TIMED_OUT and await self._waits_for_its_start(workflow_id, run_id):
-                raise waits_for_its_start() from error
-            raise query_error(error) from error
-        try:
-            return payloads.decode(response.query_result.payloads[0], answer_type)
+            return payloads.decode(answer.payloads[0], answer_type)
         except (IndexError, msgspec.DecodeError) as error:
             raise EngineError(f"the answer to the query {query.value!r} cannot be read: {error}") from error
 
@@ -179,7 +174,10 @@ class TemporalEngine:
         answer_type: type[T],
         timeout_seconds: float,
     ) -> T:
-        with anyio.move_on_after(timeout_seconds):
+        async with AsyncExitStack() as stack:
+            stack.enter_context(anyio.move_on_after(timeout_seconds))
+            if update is UpdateType.LOCKED_RPC:
+                await stack.enter_async_context(self._locked_rpcs.turn(workflow_id))
             run = (await self._describe(workflow_id, run_id)).workflow_execution_info
             try:
                 return await updates.update(self._connection, run, update, update_id, argument, answer_type)
@@ -313,11 +311,6 @@ class TemporalEngine:
             # Under the same request id, so a start that has happened is not repeated.
             start.request_eager_execution = False
         return await service.start_workflow_execution(start, retry=True, timeout=_CALL_TIMEOUT)
-
-    async def _waits_for_its_start(self, workflow_id: str, run_id: str) -> bool:
-        """Whether the run has a start delay, or a schedule, that has not passed."""
-        info = (await self._describe(workflow_id, run_id)).workflow_execution_info
-        return info.execution_time.ToMilliseconds() > time.time() * 1000
 
     async def _describe(self, workflow_id: str, run_id: str) -> DescribeWorkflowExecutionResponse:
         request = DescribeWorkflowExecutionRequest(

@@ -15,6 +15,7 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from iwf_interpreter.contract import STILL_LOADING
 from iwf_interpreter.engine import (
     EngineError,
     InvalidArgument,
@@ -52,7 +53,6 @@ _NOT_STARTED_YET = "Workflow task is not scheduled yet"
 _CLOSED_UNSTARTED = "closed before WorkflowTaskStarted"
 _BAD_RUN_ID = "Invalid RunId"
 _MESSAGE_TOO_LARGE = "received message larger than max"
-_FULL_QUERY_BUFFER = "query buffer is full"
 _FULL_OF_UPDATES = ("in-flight updates has been reached", "total number of distinct updates")
 _ENDED_BEFORE_DELIVERY = (
     "update was aborted by closing workflow",
@@ -93,23 +93,32 @@ def engine_error(error: RPCError) -> EngineError:
 
 
 def query_error(error: RPCError) -> EngineError:
-    """The engine error that a failed query means.
+    """The engine error that a query means which failed for good.
 
     A run that cannot answer now is told from a bad request by the details of the failure, which the SDK's
     own client does not look at.
     """
     text = error.message
-    if _NOT_STARTED_YET in text:
-        return waits_for_its_start()
     if _CLOSED_UNSTARTED in text:
         return InvalidArgument("the workflow was closed before it could start, there is nothing to read")
-    if _FULL_QUERY_BUFFER in text or _has_detail(error, QueryFailedFailure, WorkflowNotReadyFailure):
+    if _has_detail(error, QueryFailedFailure, WorkflowNotReadyFailure):
         return QueryFailed(text)
-    if error.status in TIMED_OUT:
-        return EngineError(
-            f"the workflow did not answer a query in time, its tasks are not run or fail: {text}"
-        )
     return engine_error(error)
+
+
+def query_may_be_repeated(error: RPCError) -> bool:
+    """Whether a failed query may be answered in a moment: what keeps it from that passes by itself."""
+    text = error.message
+    if _has_detail(error, QueryFailedFailure):
+        return STILL_LOADING in text
+    if _MESSAGE_TOO_LARGE in text:
+        return False
+    return error.status in PASSING or error.status in TIMED_OUT or is_not_scheduled_yet(error)
+
+
+def is_not_scheduled_yet(error: RPCError) -> bool:
+    """Whether a query failed because the run has no first task yet."""
+    return _NOT_STARTED_YET in error.message
 
 
 def update_error(error: RPCError) -> EngineError | None:
