@@ -6,6 +6,10 @@ import anyio
 import httpx
 import pytest
 
+from iwf_api.listener import base_url, listen
+from iwf_api.server import Role, ServerOptions, running
+from iwf_api.settings import ApiSettings
+from iwf_interpreter.temporal import InterpreterOptions
 from iwf_models import (
     EncodedObject,
     InterStateChannelPublishing,
@@ -13,7 +17,7 @@ from iwf_models import (
     WorkflowWorkerRpcRequest,
     WorkflowWorkerRpcResponse,
 )
-from iwf_testkit import FakeWorker, iwf_server, temporal_dev_server
+from iwf_testkit import FakeWorker, IwfServer, iwf_server, temporal_dev_server
 from iwf_testkit.fake_worker import WorkerRequest
 from scenario import Reply, Scenario
 
@@ -126,3 +130,27 @@ async def test_more_clients_than_a_run_takes_updates_make_locking_rpcs_at_a_time
 
     await all_is_there(scenario, workflow_id, clients=3 * CLIENTS)
     assert len(scenario.worker.calls_of("rpc.write")) == 3 * CLIENTS * WRITES
+
+
+async def test_writes_that_become_updates_when_many_are_in_progress_are_all_there(
+    server: IwfServer, scenario: Scenario
+) -> None:
+    """Some of them still begin with a query, the first of all for instance."""
+    options = ServerOptions(
+        address=server.temporal_address,
+        namespace=server.namespace,
+        role=Role.API,
+        interpreter=InterpreterOptions(task_queue=server.task_queue),
+        api=ApiSettings(rpc_updates_from=4),
+    )
+    scenario.worker.script("rpc.write", write)
+    workflow_id, _ = await scenario.start(state_id=None)
+    with listen("127.0.0.1", 0, flag="--port") as listening:
+        async with running(options, listening), httpx.AsyncClient(timeout=70) as http:
+            api = IwfServer(
+                url=base_url(listening), temporal_address="", namespace="", task_queue=server.task_queue
+            )
+            await everybody_writes(Scenario(api, scenario.worker, http), workflow_id, clients=CLIENTS)
+
+    await all_is_there(scenario, workflow_id, clients=CLIENTS)
+    assert len(scenario.worker.calls_of("rpc.write")) == CLIENTS * WRITES

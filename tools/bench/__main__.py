@@ -55,6 +55,7 @@ async def _rpc(options: argparse.Namespace) -> None:
         clients=options.clients,
         count=options.count,
         locked=options.locked,
+        updates_from=options.updates_from,
         buffered=options.buffered_queries or (rpcs.OURS, rpcs.TEMPORALS),
     )
 
@@ -85,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     rpc.add_argument("--clients", type=int, default=10, help="at a time, default 10")
     rpc.add_argument("--count", type=int, default=200, help="RPCs of each, default 200")
     rpc.add_argument("--locked", action="store_true", help="have the workflow call the worker, in updates")
+    rpc.add_argument(
+        "--updates-from", type=int, default=0, metavar="N", help="the server's --rpc-updates-from, default 0"
+    )
     rpc.add_argument(
         "--buffered-queries",
         type=int,

@@ -66,13 +66,15 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-async def compare(*, clients: int, count: int, locked: bool, buffered: Sequence[int]) -> None:
+async def compare(
+    *, clients: int, count: int, locked: bool, updates_from: int, buffered: Sequence[int]
+) -> None:
     """Measure with each size of Temporal's buffer of queries, and print a line each."""
     for size in buffered:
-        async with bench(dynamic_config={BUFFERED_QUERIES: size}) as processes:
+        async with bench(dynamic_config={BUFFERED_QUERIES: size}, rpc_updates_from=updates_from) as processes:
             await measure(processes, clients=clients, count=5, locked=locked)
             times = await measure(processes, clients=clients, count=count, locked=locked)
-            kind = "as updates, " if locked else ""
+            kind = "as updates, " if locked else f"updates from {updates_from}, " if updates_from else ""
             print(times.line(f"{clients} clients, {kind}buffer of {size}"), flush=True)
 
 

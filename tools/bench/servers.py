@@ -55,14 +55,15 @@ def process(*command: str) -> Generator[tuple[int, str]]:
 
 @asynccontextmanager
 async def bench(
-    *, with_floor: bool = False, dynamic_config: Mapping[str, object] | None = None
+    *, with_floor: bool = False, dynamic_config: Mapping[str, object] | None = None, rpc_updates_from: int = 0
 ) -> AsyncGenerator[Bench]:
     """Run a Temporal development server, the worker, the iWF server and, if wanted, the floor."""
+    updates_from = ("--rpc-updates-from", str(rpc_updates_from))
     async with temporal_dev_server(dynamic_config=dynamic_config) as temporal:
         with ExitStack() as stack:
             _, worker_url = stack.enter_context(process("-m", "tools.bench.worker"))
             iwf_pid, line = stack.enter_context(
-                process("-m", "iwf_api", "start", "--address", temporal.address, "--port", "0")
+                process("-m", "iwf_api", "start", "--address", temporal.address, "--port", "0", *updates_from)
             )
             iwf_url = "http" + line.partition("API on http")[2].partition(",")[0]
             floor: Server | None = None

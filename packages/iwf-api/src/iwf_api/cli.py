@@ -116,6 +116,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="RPCs of a workflow that may wait for locked attributes; 0: answer 450 at once",
     )
+    parser.add_argument(
+        "--rpc-updates-from",
+        type=_count,
+        default=ApiSettings().rpc_updates_from,
+        metavar="N",
+        help="from N RPCs in progress on one workflow, make those that write updates; default 0, never",
+    )
 
 
 def _add_dev(parser: argparse.ArgumentParser) -> None:
@@ -280,7 +287,9 @@ def _interpreter_options(options: argparse.Namespace) -> InterpreterOptions:
 
 
 def _api_settings(options: argparse.Namespace) -> ApiSettings:
-    return ApiSettings(locked_rpc_max_waiting=options.locked_rpc_max_waiting)
+    return ApiSettings(
+        locked_rpc_max_waiting=options.locked_rpc_max_waiting, rpc_updates_from=options.rpc_updates_from
+    )
 
 
 def _port(text: str) -> int:

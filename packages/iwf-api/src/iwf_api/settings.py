@@ -97,6 +97,10 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
     locked_rpc_max_waiting: int = 100
     """How many RPCs may wait, per workflow, for attributes that others have locked; one more is answered 450.
     0 means that none waits."""
+    rpc_updates_from: int = 0
+    """From how many RPCs in progress on one workflow, in this process, those that write are handed to the run
+    as updates; 0 is never. The longest of them get shorter, and all cost twice the actions
+    (`docs/http-api.md`)."""
     fail_at_memo_incompatibility: bool = False
     """Answer 500, rather than ask the run, when data attributes are to be read from the memo of a workflow
     that keeps none there. For tests."""
@@ -107,6 +111,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True):
         _check_range("max_json_depth", self.max_json_depth, 8, 500)
         _check_range("max_id_length", self.max_id_length, 1, 100_000)
         _check_range("locked_rpc_max_waiting", self.locked_rpc_max_waiting, 0, _MAX_INT32)
+        _check_range("rpc_updates_from", self.rpc_updates_from, 0, _MAX_INT32)
         config = self.default_workflow_config
         for name, value in (
             ("continue_as_new_threshold", config.continue_as_new_threshold),

@@ -1,7 +1,8 @@
 """RPC: read the run, call the worker, write what it answers.
 
-RPCs that lock attributes are carried out by the run itself (`locked_rpc`). For all others the worker is
-called from here, once. What it wants to change goes to the run as one signal, so that all of it is applied
+RPCs that lock attributes are carried out by the run itself (`locked_rpc`), and so are those that write to a
+workflow with many of them in progress, if the settings say so. For all others the worker is called from here,
+once. What it wants to change goes to the run as one signal, so that all of it is applied
 together and before the next query is answered. A worker that changes nothing leaves no trace, so such an RPC
 works on a closed workflow too.
 """
@@ -9,6 +10,7 @@ works on a closed workflow too.
 import anyio
 
 from iwf_api.errors import WorkerFailed, WorkflowDidNotAnswer
+from iwf_api.operations.busy_workflows import BusyWorkflow
 from iwf_api.operations.locked_rpc import locked_rpc, out_of_time
 from iwf_api.operations.service import Service
 from iwf_interpreter.contract import (
@@ -55,12 +57,21 @@ async def rpc(service: Service, request: WorkflowRpcRequest) -> WorkflowRpcRespo
     """
     if _locks(request.data_attributes_loading_policy) or _locks(request.search_attributes_loading_policy):
         return await locked_rpc(service, request)
+    with service.busy_workflows.rpc(request.workflow_id) as workflow:
+        if workflow.takes_updates(request.rpc_name, service.settings.rpc_updates_from):
+            # It locks nothing, so it waits for nobody.
+            return await locked_rpc(service, request)
+        return await _rpc(service, request, workflow)
+
+
+async def _rpc(service: Service, request: WorkflowRpcRequest, workflow: BusyWorkflow) -> WorkflowRpcResponse:
     deadline = service.deadline(request.timeout_seconds)
     run_id = request.workflow_run_id or ""
     prepared = await _prepare(service, request, run_id, deadline)
     answer = await _call_worker(service, request, prepared, deadline)
     changes = _changes(service, request, answer)
     if changes is not None:
+        workflow.wrote(request.rpc_name)
         await service.engine.signal(request.workflow_id, run_id, SystemSignal.EXECUTE_RPC, changes)
     return WorkflowRpcResponse(output=answer.output)
 

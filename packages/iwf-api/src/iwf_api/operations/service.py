@@ -13,6 +13,7 @@ import anyio
 import msgspec
 
 from iwf_api.errors import WorkflowDidNotAnswer
+from iwf_api.operations.busy_workflows import BusyWorkflows
 from iwf_api.operations.shared_reads import SharedReads
 from iwf_api.operations.shared_waits import SharedWaits
 from iwf_api.settings import ApiSettings
@@ -41,6 +42,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that wait for the end of a chain of runs."""
     reads: SharedReads = msgspec.field(default_factory=SharedReads)
     """Queries, and looks at runs, that several requests have in common."""
+    busy_workflows: BusyWorkflows = msgspec.field(default_factory=BusyWorkflows)
+    """Those with RPCs in progress."""
     clock: Callable[[], float] = time.time
     """Unix seconds."""
 
