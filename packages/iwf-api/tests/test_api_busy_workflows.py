@@ -49,6 +49,7 @@ async def beside_a_slow_rpc(worker: FakeWorker, post: Post, *requests: object) -
     """Make RPCs one after the other while another one of the workflow is in progress."""
     gate = anyio.Event()
     worker.script("rpc.slow", Answer(gate=gate))
+    answers: list[httpx.Response] = []
 
     async def slow_rpc() -> None:
         await post("rpc", SLOW)
@@ -56,7 +57,7 @@ async def beside_a_slow_rpc(worker: FakeWorker, post: Post, *requests: object) -
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(slow_rpc)
         await worker.wait_for_calls("rpc.slow")
-        answers = [await post("rpc", request) for request in requests]
+        answers += [await post("rpc", request) for request in requests]
         gate.set()
     return answers
 
