@@ -186,8 +186,8 @@ async def test_unexpected_failure_is_500_with_the_body_of_any_other_error() -> N
 
 @pytest.mark.requirement("sdk.known-statuses")
 def test_no_error_is_answered_with_a_status_that_an_sdk_cannot_take() -> None:
-    """E8: Python's SDK adds 420 and 450 to those of `HTTPStatus` and fails on any other."""
+    """E8: Python's SDK adds 420 and 450 to those of `HTTPStatus`, once imported, and fails on any other."""
     statuses = {answer.status for answer in errors.ANSWERS.values()}
 
-    assert statuses - {*HTTPStatus} == {420, 450}
+    assert statuses - {*HTTPStatus} <= {420, 450}
     assert statuses <= {400, 404, 405, 413, 420, 450, 500}
