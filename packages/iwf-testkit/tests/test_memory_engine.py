@@ -270,6 +270,14 @@ def test_bug_of_the_core_suspends_the_run_and_no_other(
 
         with pytest.raises(QueryFailed, match="suspended"):
             await stage.server.engine.query("w", "", QueryType.DEBUG_DUMP, None, object, 10)
+        status, _ = await stage.post(
+            "rpc",
+            workflowId="w",
+            rpcName="R",
+            timeoutSeconds=5,
+            dataAttributesLoadingPolicy={"persistenceLoadingType": "LOAD_ALL_WITH_PARTIAL_LOCK"},
+        )
+        assert status == 420
         assert (await stage.ok("get", workflowId="w"))["workflowStatus"] == "RUNNING"
         await stage.ok("signal", workflowId="other", signalChannelName="go")
         assert (await stage.ended("other"))["workflowStatus"] == "COMPLETED"

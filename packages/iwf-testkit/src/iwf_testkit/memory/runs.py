@@ -132,7 +132,8 @@ class Run:
             if update_id in refusals:
                 refusal = refusals[update_id]
                 raise UpdateRefused(refusal.value, f"the run does not take the update on: {refusal.value}")
-            update = self.updates[update_id]
+            # A suspended run has not taken it, and leaves its client waiting.
+            update = self.updates.setdefault(update_id, Update())
         return update
 
     def local_call_ended(self, call_id: str, fact: events.Event) -> None:
