@@ -1,6 +1,7 @@
-"""A server in memory and a worker, on a loop where waiting takes no time."""
+"""What tests on virtual time share: a server in memory with a worker, and what is opened on their own loop."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import anyio
@@ -8,6 +9,12 @@ import msgspec
 
 from iwf_api.settings import ApiSettings
 from iwf_testkit import FakeWorker, MemoryServer, VirtualTimeLoop, memory_server
+
+
+class OnItsLoop(msgspec.Struct, frozen=True):
+    """What a test takes that is opened on the loop of the test."""
+
+    open: Callable[[], AbstractAsyncContextManager[object]]
 
 
 class Stage(msgspec.Struct, frozen=True):

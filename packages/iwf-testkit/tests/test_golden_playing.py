@@ -1,6 +1,7 @@
 """Playing scenarios: a client's steps and a worker's script against a tiny server."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -10,12 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from iwf_testkit import VirtualTimeLoop
 from iwf_testkit.golden import CallsMissing, Case, Player, Recording, Scenario, Unplayable, WorkerServer
 from iwf_testkit.golden.places import Json
 from iwf_testkit.golden.scenarios import Variant
-
-pytestmark = pytest.mark.anyio
+from memory_stage import OnItsLoop
 
 Message = MutableMapping[str, Any]
 
@@ -108,17 +107,17 @@ GET: dict[str, Json] = {"do": "call", "path": "get", "label": "get", "body": {"w
 
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"loop_factory": VirtualTimeLoop}
-
-
-@pytest.fixture
 def server() -> TinyServer:
     return TinyServer()
 
 
 @pytest.fixture
-async def player(server: TinyServer) -> AsyncGenerator[Player]:
+def player(server: TinyServer) -> OnItsLoop:
+    return OnItsLoop(lambda: opened_player(server))
+
+
+@asynccontextmanager
+async def opened_player(server: TinyServer) -> AsyncGenerator[Player]:
     http = httpx.AsyncClient(transport=httpx.ASGITransport(server), base_url="http://tiny")
     async with WorkerServer() as workers, http:
         yield Player(http, workers, clock=lambda: 1700000000.0)
