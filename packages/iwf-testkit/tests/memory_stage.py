@@ -1,4 +1,4 @@
-"""What tests on virtual time share: a server in memory with a worker, and what is opened on their own loop."""
+"""What tests on virtual time share: a server in memory with a worker, and what their own loop opens."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
