@@ -1,4 +1,4 @@
-"""`ORDER BY` in the index of runs in memory: Temporal refuses it on an SQL database, so it cannot be compared."""
+"""`ORDER BY` in the index of runs in memory. Temporal refuses it on an SQL database: nothing to compare."""
 
 import pytest
 
