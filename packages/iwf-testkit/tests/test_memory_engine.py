@@ -152,6 +152,18 @@ def test_attempts_of_a_call_pause_as_the_policy_says_and_give_up_in_time() -> No
     on_memory(test)
 
 
+def test_pauses_stay_within_their_limit_whatever_the_coefficient() -> None:
+    async def test(stage: Stage) -> None:
+        stage.worker.script("S1.execute", *[Answer(status=500)] * 3, graceful_complete())
+        policy = {"backoffCoefficient": 1e300, "maximumIntervalSeconds": 7}
+        await stage.start(stateOptions={"executeApiRetryPolicy": policy})
+
+        assert (await stage.ended())["workflowStatus"] == "COMPLETED"
+        assert anyio.current_time() == pytest.approx(1 + 7 + 7, abs=2)
+
+    on_memory(test)
+
+
 def test_attempt_that_runs_out_of_time_leaves_the_word_to_the_failure_before() -> None:
     async def test(stage: Stage) -> None:
         stage.worker.script("S1.execute", Answer(status=500, text="no"), Answer(gate=anyio.Event()))

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from iwf_api.json_answers import JSON
 from iwf_interpreter.engine import EngineError
 
 OK = "ok"
 
-_JSON = "application/json; charset=utf-8"
 _ASKED_EVERY_SECONDS = 5.0
 _ANSWER_SECONDS = 3.0
 _VALID_SECONDS = 15.0
@@ -119,12 +119,12 @@ def create_admin_app(readiness: Readiness) -> Starlette:
     """Make the application: `GET /livez` and `GET /readyz`."""
 
     async def livez(request: Request) -> Response:
-        return Response(b'{"alive":true}', headers={"content-type": _JSON})
+        return Response(b'{"alive":true}', headers={"content-type": JSON})
 
     async def readyz(request: Request) -> Response:
         report = await readiness.report()
         return Response(
-            msgspec.json.encode(report), 200 if report.ready else 503, headers={"content-type": _JSON}
+            msgspec.json.encode(report), 200 if report.ready else 503, headers={"content-type": JSON}
         )
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz)])

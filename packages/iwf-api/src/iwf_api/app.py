@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from iwf_api import errors
 from iwf_api.documentation import documentation_routes
+from iwf_api.json_answers import JSON, send_json
 from iwf_api.operations.requests import decode_request
 from iwf_api.operations.service import Service
 from iwf_api.routes import ROUTES, ApiRoute
@@ -34,7 +35,6 @@ from iwf_models import HealthInfo, codec
 
 logger = logging.getLogger(__name__)
 
-_JSON = "application/json; charset=utf-8"
 _NO_CONTENT = b"{}"
 _GREETING = "iWF server: the API is under /api/v1/workflow\n"
 
@@ -97,7 +97,7 @@ class ApiEndpoint:
             return
         except errors.RequestTooLarge as error:
             status, answer = _error_answer(error)
-        await _send(send, status, answer)
+        await send_json(send, status, answer)
 
     async def _answer(self, body: bytes) -> tuple[int, bytes]:
         try:
@@ -157,20 +157,6 @@ def _error_answer(error: Exception) -> tuple[int, bytes]:
     return status, codec.encode(body)
 
 
-async def _send(send: Send, status: int, body: bytes) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", _JSON.encode()),
-                (b"content-length", str(len(body)).encode()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
-
-
 async def _answer_routing_error(request: Request, error: Exception) -> Response:
     """Answer a path or a method that is not served."""
     assert isinstance(error, HTTPException)
@@ -191,7 +177,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 def _error_response(error: Exception, headers: Mapping[str, str] | None = None) -> Response:
     status, body = _error_answer(error)
-    return Response(body, status, headers={**(headers or {}), "content-type": _JSON})
+    return Response(body, status, headers={**(headers or {}), "content-type": JSON})
 
 
 async def _greet(request: Request) -> Response:
@@ -206,6 +192,6 @@ def _health_check() -> Callable[[Request], Awaitable[Response]]:
     body = codec.encode(HealthInfo(condition="OK", hostname=hostname, duration=0))
 
     async def health_check(request: Request) -> Response:
-        return Response(body, headers={"content-type": _JSON})
+        return Response(body, headers={"content-type": JSON})
 
     return health_check

@@ -11,6 +11,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from iwf_api.errors import ServerStopped, answer
+from iwf_api.json_answers import send_json
 from iwf_interpreter.engine import WaitTimedOut
 from iwf_models import codec
 
@@ -69,10 +70,4 @@ class LongPollDrain:
 
 async def _send_error(send: Send, error: Exception) -> None:
     status, response = answer(error)
-    body = codec.encode(response)
-    headers = [
-        (b"content-type", b"application/json; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_json(send, status, codec.encode(response))

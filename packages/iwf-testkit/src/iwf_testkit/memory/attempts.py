@@ -14,6 +14,7 @@ from iwf_interpreter.loop.attempts import Attempt, Attempts
 from iwf_interpreter.loop.local import attempt_in_place
 from iwf_interpreter.worker_errors import WorkerCallTimedOut, WorkerError
 from iwf_models import WorkflowErrorType
+from iwf_testkit.memory.backoff import pause_ms
 from iwf_testkit.memory.runs import LocalCall, Run
 from iwf_testkit.memory.timetable import Timetable
 
@@ -61,18 +62,18 @@ class Caller:
             if not isinstance(outcome, _Failure):
                 run.call_ended(call.call_id, outcome)
                 return
-            pause_ms = _pause_ms(call, number)
+            pause = pause_ms(call.retry_policy, number)
             ran_out_of_time = outcome.text is None
             if (
                 (is_cut and ran_out_of_time)
                 or (call.retry_policy.maximum_attempts and number >= call.retry_policy.maximum_attempts)
-                or (ends_ms is not None and self._timetable.now_ms() + pause_ms >= ends_ms)
+                or (ends_ms is not None and self._timetable.now_ms() + pause >= ends_ms)
             ):
                 kind = "ScheduleToClose" if is_cut else "StartToClose"
                 run.call_ended(call.call_id, _failed(call, _told(outcome, before), kind))
                 return
             before = outcome
-            await self._timetable.sleep(pause_ms)
+            await self._timetable.sleep(pause)
 
     async def _attempt(self, call: commands.StateCall, attempt: Attempt) -> events.Event | _Failure:
         execution_id = calls.execution_id(call.call_id)
@@ -108,16 +109,6 @@ def _ends_ms(run: Run, call: commands.StateCall, scheduled_ms: int) -> int | Non
     if run.origin.deadline_ms is not None:
         limits.append(run.origin.deadline_ms)
     return min(limits, default=None)
-
-
-def _pause_ms(call: commands.StateCall, attempts: int) -> int:
-    """How long to wait after so many attempts."""
-    policy = call.retry_policy
-    initial = policy.initial_interval_seconds or 1
-    longest = policy.maximum_interval_seconds or max(100, initial)
-    # The exponent is bounded because the number would not be.
-    pause = initial * (policy.backoff_coefficient or 2.0) ** min(attempts - 1, 64)
-    return round(min(pause, longest) * 1000)
 
 
 def _told(last: _Failure, before: _Failure | None) -> _Failure:

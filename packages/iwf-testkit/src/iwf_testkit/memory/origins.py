@@ -12,6 +12,7 @@ from iwf_interpreter.core.attribute_values import EngineValue, engine_value
 from iwf_interpreter.engine import InvalidArgument, StartRequest
 from iwf_models import EncodedObject, WorkflowRetryPolicy, codec
 from iwf_testkit.memory import cron
+from iwf_testkit.memory.backoff import pause_ms
 
 T = TypeVar("T")
 
@@ -83,13 +84,13 @@ def next_origin(before: Origin, close: commands.Close | None, now_ms: int) -> Or
                 },
                 attempt=1,
             )
-        case commands.FailRun() if (pause_ms := _retry_pause_ms(before, now_ms)) is not None:
+        case commands.FailRun() if (pause := _retry_pause_ms(before, now_ms)) is not None:
             return msgspec.structs.replace(
                 before,
                 run_id=run_id,
                 previous_run_id=before.run_id,
                 started_at_ms=now_ms,
-                begins_at_ms=now_ms + pause_ms,
+                begins_at_ms=now_ms + pause,
                 attempt=before.attempt + 1,
             )
         case commands.CompleteRun() | commands.FailRun() if before.cron_schedule:
@@ -128,13 +129,10 @@ def _retry_pause_ms(origin: Origin, now_ms: int) -> int | None:
     policy = origin.retry_policy
     if policy is None or (policy.maximum_attempts and origin.attempt >= policy.maximum_attempts):
         return None
-    initial = policy.initial_interval_seconds or 1
-    longest = policy.maximum_interval_seconds or max(100, initial)
-    pause = initial * (policy.backoff_coefficient or 2.0) ** min(origin.attempt - 1, 64)
-    pause_ms = round(min(pause, longest) * 1000)
-    if origin.deadline_ms is not None and now_ms + pause_ms >= origin.deadline_ms:
+    pause = pause_ms(policy, origin.attempt)
+    if origin.deadline_ms is not None and now_ms + pause >= origin.deadline_ms:
         return None
-    return pause_ms
+    return pause
 
 
 def _check_retry_policy(policy: WorkflowRetryPolicy | None) -> None:
