@@ -4,7 +4,7 @@ from iwf_models import RetryPolicy, WorkflowRetryPolicy
 
 
 def pause_ms(policy: RetryPolicy | WorkflowRetryPolicy, attempts: int) -> int:
-    """How long to wait after so many attempts, in milliseconds; absent fields have their documented values."""
+    """Milliseconds to wait after so many attempts; absent fields have their documented values."""
     initial = policy.initial_interval_seconds or 1
     longest = policy.maximum_interval_seconds or max(100, initial)
     try:
